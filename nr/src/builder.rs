@@ -1,0 +1,183 @@
+//! How a structure is to be set up.
+
+use alloc::vec::Vec;
+use core::num::NonZeroUsize;
+
+use crate::dispatch::Dispatch;
+use crate::error::BuildError;
+use crate::log::{Entry, Log};
+use crate::node_replicated::NodeReplicated;
+use crate::placement::Placement;
+use crate::replica::{PanicPolicy, Poison, ReplicaId, ReplicaSet};
+use crate::topology::Topology;
+
+/// The most entries that a log can have: 16 Mi.
+const MAX_LOG_ENTRIES: usize = 1 << 24;
+/// The most replicas that a structure can have.
+pub(crate) const MAX_REPLICAS: usize = 1024;
+/// What the entries of a log take by default, in bytes, unless operations are so large that these would be very few.
+const DEFAULT_LOG_BYTES: usize = 512 << 10;
+/// The bounds of the default number of entries.
+const DEFAULT_LOG_ENTRIES: (usize, usize) = (64, 16 << 10);
+
+/// How many replicas there are to be, and where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Replicas {
+    /// One for each NUMA node that has processors.
+    #[default]
+    PerNumaNode,
+    /// One for each group of processors that share a last-level cache: of these one node may have several. More memory and
+    /// more replays of each write, but reads that stay within one cache.
+    PerCacheDomain,
+    /// So many, dealt out over the NUMA nodes in turn. May be more than there are nodes, which gains nothing but is good for
+    /// trying things out on a small machine.
+    Count(NonZeroUsize),
+}
+
+/// Sets up a [`NodeReplicated`]. Everything has a default that suits most.
+///
+/// # Examples
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use nr::{Builder, NodeReplicated, PanicPolicy, Replicas};
+/// # #[derive(Clone, Default)]
+/// # struct Counter(u64);
+/// # impl nr::Dispatch for Counter {
+/// #     type ReadOperation<'a> = ();
+/// #     type WriteOperation = u64;
+/// #     type Response = u64;
+/// #     fn dispatch(&self, _: ()) -> u64 { self.0 }
+/// #     fn dispatch_mut(&mut self, add: &u64) -> u64 { self.0 += add; self.0 }
+/// # }
+///
+/// let counter: NodeReplicated<Counter> = Builder::default()
+///     .replicas(Replicas::Count(NonZeroUsize::new(2).unwrap()))
+///     .log_entries(1000)                       // rounded up to 1024
+///     .on_panic(PanicPolicy::Continue)
+///     .build(Counter::default())?;
+/// assert_eq!(counter.replicas(), 2);
+/// # Ok::<(), nr::BuildError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "a builder builds nothing until `build` is called"]
+pub struct Builder {
+    replicas: Replicas,
+    log_entries: Option<usize>,
+    topology: Option<Topology>,
+    on_panic: PanicPolicy,
+}
+
+impl Builder {
+    /// How many replicas, and where. Default: [`Replicas::PerNumaNode`].
+    pub fn replicas(mut self, replicas: Replicas) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// How many operations the log holds, rounded up to a power of two: 1 to 2²⁴. By default as many as fit into 512 KiB,
+    /// but 64 at least and 16,384 at most.
+    ///
+    /// It is also the largest batch that is possible, with one replica too, where no log is made. A longer log lets a replica
+    /// lag further behind before others help it; a shorter one stays in the cache.
+    pub fn log_entries(mut self, entries: usize) -> Self {
+        self.log_entries = Some(entries);
+        self
+    }
+
+    /// The machine to place replicas on. Default: [`Topology::detect()`].
+    pub fn topology(mut self, topology: Topology) -> Self {
+        self.topology = Some(topology);
+        self
+    }
+
+    /// How the structure goes on after a panic in [`Dispatch::dispatch_mut`]. Default: [`PanicPolicy::Poison`].
+    pub fn on_panic(mut self, policy: PanicPolicy) -> Self {
+        self.on_panic = policy;
+        self
+    }
+
+    /// Builds the structure; every replica but the last is a clone of `data`, the last is `data` itself.
+    ///
+    /// A `Clone` that gives different results each time (a map that draws a new random hasher state) breaks
+    /// [the contract](Dispatch#the-contract-determinism) from the start.
+    ///
+    /// # Errors
+    /// [`BuildError`] if the log or the replicas can't be of the number asked for, or there is no memory for the log.
+    pub fn build<D: Dispatch + Clone>(self, data: D) -> Result<NodeReplicated<D>, BuildError> {
+        let last = self.plan()?.replicas() - 1;
+        let mut data = Some(data);
+        self.build_with(|replica| {
+            let copy = if replica.index() == last { data.take() } else { data.clone() };
+            copy.expect("replicas are made once each, in order")
+        })
+    }
+
+    /// Builds the structure out of what `make` makes: one for each replica, in order. They must be equal, for
+    /// [the contract](Dispatch#the-contract-determinism)'s sake.
+    ///
+    /// # Errors
+    /// As for [`build`](Self::build); nothing has been made then.
+    pub fn build_with<D: Dispatch>(
+        self,
+        mut make: impl FnMut(ReplicaId) -> D,
+    ) -> Result<NodeReplicated<D>, BuildError> {
+        let placement = self.plan()?;
+        let entries = self.log_capacity::<D::WriteOperation>()?;
+        let log =
+            match placement.replicas() {
+                1 => None,
+                replicas => Some(Log::new(entries, replicas).map_err(|_| BuildError::LogMemory {
+                    entries,
+                    entry_bytes: size_of::<Entry<D::WriteOperation>>(),
+                })?),
+            };
+        let poison = Poison::new(self.on_panic);
+        let replicas: Vec<_> = (0..placement.replicas())
+            .map(|index| (make(ReplicaId::new(index)), placement.reader_cells(index)))
+            .collect();
+        Ok(NodeReplicated::from_parts(ReplicaSet::new(log, poison, entries, replicas.into_iter()), placement))
+    }
+
+    fn plan(&self) -> Result<Placement, BuildError> {
+        let topology = self.topology.clone().unwrap_or_else(Topology::detect);
+        Placement::new(topology, self.replicas)
+    }
+
+    fn log_capacity<Op>(&self) -> Result<usize, BuildError> {
+        let (least, most) = DEFAULT_LOG_ENTRIES;
+        match self.log_entries {
+            None => {
+                Ok((DEFAULT_LOG_BYTES / size_of::<Entry<Op>>() + 1).next_power_of_two().div_ceil(2).clamp(least, most))
+            }
+            Some(entries @ 1..=MAX_LOG_ENTRIES) => Ok(entries.next_power_of_two()),
+            Some(requested) => Err(BuildError::LogEntries { requested, max: MAX_LOG_ENTRIES }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_log_has_as_many_entries_as_fit() {
+        let default = Builder::default();
+        assert_eq!(default.log_capacity::<u64>(), Ok(16 << 10), "16 bytes each: at the upper bound");
+        assert_eq!(default.log_capacity::<[u64; 7]>(), Ok(8 << 10), "64 bytes each: exactly 512 KiB");
+        assert_eq!(default.log_capacity::<[u64; 8]>(), Ok(4 << 10), "72 bytes each: rounded down");
+        assert_eq!(default.log_capacity::<[u8; 16 << 10]>(), Ok(64), "at the lower bound");
+        assert_eq!(default.log_capacity::<[u8; 1 << 24]>(), Ok(64));
+    }
+
+    #[test]
+    fn log_entries_are_rounded_up_and_checked() {
+        let capacity = |entries| Builder::default().log_entries(entries).log_capacity::<u64>();
+        assert_eq!([1, 2, 3, 4, 5, 1000].map(|n| capacity(n).unwrap()), [1, 2, 4, 4, 8, 1024]);
+        assert_eq!(capacity(MAX_LOG_ENTRIES), Ok(MAX_LOG_ENTRIES));
+        for absurd in [0, MAX_LOG_ENTRIES + 1, usize::MAX] {
+            assert_eq!(capacity(absurd), Err(BuildError::LogEntries { requested: absurd, max: MAX_LOG_ENTRIES }));
+        }
+    }
+}

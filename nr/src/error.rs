@@ -1,0 +1,157 @@
+//! What can go wrong, by operation. Errors of operations hand back what was given.
+
+use core::error::Error;
+use core::fmt;
+
+use crate::replica::ReplicaId;
+
+/// Why an operation was not executed. Nothing has happened to the structure, and `returned` is what the caller had given: the
+/// operation, the batch, or the closure.
+#[non_exhaustive]
+pub enum ExecuteError<T> {
+    /// A write operation panicked under [`PanicPolicy::Poison`](crate::PanicPolicy::Poison), and the structure may be half
+    /// changed. [`clear_poison`](crate::NodeReplicated::clear_poison) lifts this once its state has been seen to.
+    #[non_exhaustive]
+    Poisoned {
+        /// What the caller had given.
+        returned: T,
+    },
+    /// A batch has more operations than the log has entries, so it could never be atomic.
+    /// [`Builder::log_entries`](crate::Builder::log_entries) sets the limit; it holds with one replica too, where there is no
+    /// log, so that a program behaves alike on every machine.
+    #[non_exhaustive]
+    BatchTooLarge {
+        /// How many operations the batch has.
+        len: usize,
+        /// How many a batch may have.
+        max: usize,
+        /// What the caller had given.
+        returned: T,
+    },
+}
+
+impl<T> ExecuteError<T> {
+    /// What the caller had given: the operation, the batch, or the closure.
+    pub fn into_returned(self) -> T {
+        match self {
+            Self::Poisoned { returned } | Self::BatchTooLarge { returned, .. } => returned,
+        }
+    }
+
+    /// The panic of the methods that return no `Result`.
+    #[cold]
+    #[track_caller]
+    pub(crate) fn raise(self) -> ! {
+        panic!("{self}")
+    }
+}
+
+impl<T> fmt::Display for ExecuteError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Poisoned { .. } => f.write_str(
+                "the structure is poisoned: an earlier write operation panicked (see NodeReplicated::clear_poison)",
+            ),
+            Self::BatchTooLarge { len, max, .. } => {
+                write!(
+                    f,
+                    "a batch of {len} operations is too large: at most {max} are allowed (see Builder::log_entries)"
+                )
+            }
+        }
+    }
+}
+
+// By hand, so that what is handed back needs no `Debug`: a closure has none.
+impl<T> fmt::Debug for ExecuteError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Poisoned { .. } => f.debug_struct("Poisoned").finish_non_exhaustive(),
+            Self::BatchTooLarge { len, max, .. } => {
+                f.debug_struct("BatchTooLarge").field("len", len).field("max", max).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+impl<T> Error for ExecuteError<T> {}
+
+/// Why no handle was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// There is no such replica.
+    #[non_exhaustive]
+    NoSuchReplica {
+        /// The replica that was asked for.
+        id: ReplicaId,
+        /// How many there are; ids run from 0 to one less.
+        replicas: usize,
+    },
+}
+
+impl fmt::Display for RegisterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchReplica { id, replicas } => {
+                write!(
+                    f,
+                    "there is no {id}: the structure has {replicas}, numbered 0 to {}",
+                    replicas.saturating_sub(1)
+                )
+            }
+        }
+    }
+}
+
+impl Error for RegisterError {}
+
+/// Why no structure was built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The log can't have so many entries.
+    #[non_exhaustive]
+    LogEntries {
+        /// How many were asked for.
+        requested: usize,
+        /// How many it may have at most; at least 1.
+        max: usize,
+    },
+    /// There is not enough memory for the log.
+    #[non_exhaustive]
+    LogMemory {
+        /// How many entries the log was to have.
+        entries: usize,
+        /// The size of one, in bytes.
+        entry_bytes: usize,
+    },
+    /// There can't be so many replicas.
+    #[non_exhaustive]
+    Replicas {
+        /// How many were asked for.
+        requested: usize,
+        /// How many there may be at most.
+        max: usize,
+    },
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LogEntries { requested, max } => {
+                write!(f, "a log of {requested} entries is not possible: 1 to {max} are allowed")
+            }
+            Self::LogMemory { entries, entry_bytes } => write!(
+                f,
+                "no memory for a log of {entries} entries of {entry_bytes} bytes each: choose fewer entries, or box large \
+                 operations"
+            ),
+            Self::Replicas { requested, max } => {
+                write!(f, "{requested} replicas are not possible: 1 to {max} are allowed")
+            }
+        }
+    }
+}
+
+impl Error for BuildError {}

@@ -1,0 +1,353 @@
+//! Handles: what a thread works through.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::cell::Cell;
+use core::fmt;
+use core::marker::PhantomData;
+
+use crate::dispatch::Dispatch;
+use crate::error::ExecuteError;
+use crate::node_replicated::NodeReplicated;
+use crate::replica::{ReaderCell, Refused, Replica, ReplicaId, ReplicaSet};
+
+/// A thread's access to a [`NodeReplicated`], through one of its replicas.
+///
+/// May be sent to another thread, but used by one at a time: `Send`, not `Sync`, not `Copy`. Dropping it gives everything
+/// back that it had. If what you need must not borrow the structure, take an [`OwnedHandle`].
+///
+/// ```
+/// fn sent<T: Send>() {}
+/// # struct Plain(u64);
+/// # impl nr::Dispatch for Plain {
+/// #     type ReadOperation<'a> = ();
+/// #     type WriteOperation = u64;
+/// #     type Response = u64;
+/// #     fn dispatch(&self, _: ()) -> u64 { self.0 }
+/// #     fn dispatch_mut(&mut self, op: &u64) -> u64 { *op }
+/// # }
+/// sent::<nr::Handle<'_, Plain>>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// # struct Plain(u64);
+/// # impl nr::Dispatch for Plain {
+/// #     type ReadOperation<'a> = ();
+/// #     type WriteOperation = u64;
+/// #     type Response = u64;
+/// #     fn dispatch(&self, _: ()) -> u64 { self.0 }
+/// #     fn dispatch_mut(&mut self, op: &u64) -> u64 { *op }
+/// # }
+/// shared::<nr::Handle<'_, Plain>>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn sent<T: Send>() {}
+/// # struct Plain(std::cell::Cell<u64>); // not `Sync`, so the structure can't be shared with another thread
+/// # impl nr::Dispatch for Plain {
+/// #     type ReadOperation<'a> = ();
+/// #     type WriteOperation = u64;
+/// #     type Response = u64;
+/// #     fn dispatch(&self, _: ()) -> u64 { self.0.get() }
+/// #     fn dispatch_mut(&mut self, op: &u64) -> u64 { *op }
+/// # }
+/// sent::<nr::Handle<'_, Plain>>();
+/// ```
+///
+/// ```compile_fail,E0599
+/// # struct Plain(u64);
+/// # impl nr::Dispatch for Plain {
+/// #     type ReadOperation<'a> = ();
+/// #     type WriteOperation = u64;
+/// #     type Response = u64;
+/// #     fn dispatch(&self, _: ()) -> u64 { self.0 }
+/// #     fn dispatch_mut(&mut self, op: &u64) -> u64 { *op }
+/// # }
+/// # let structure = nr::Builder::default().build_with(|_| Plain(0)).unwrap();
+/// let handle: nr::Handle<'_, Plain> = structure.register().unwrap();
+/// let copy = handle.clone(); // a second thread with the same one
+/// ```
+#[must_use = "a handle is for executing operations"]
+pub struct Handle<'a, D: Dispatch> {
+    access: Access<'a, D>,
+    not_sync: PhantomData<Cell<()>>,
+}
+
+/// A thread's access to a [`NodeReplicated`], through one of its replicas, that keeps the structure alive: for servers, thread
+/// pools, and wherever a [`Handle`]'s borrow is in the way. A call costs an instruction or two more.
+///
+/// Asks of `D` no more than the structure does; in particular `D` may borrow.
+///
+/// ```
+/// fn sent<T: Send>() {}
+/// # struct Plain(u64);
+/// # impl nr::Dispatch for Plain {
+/// #     type ReadOperation<'a> = ();
+/// #     type WriteOperation = u64;
+/// #     type Response = u64;
+/// #     fn dispatch(&self, _: ()) -> u64 { self.0 }
+/// #     fn dispatch_mut(&mut self, op: &u64) -> u64 { *op }
+/// # }
+/// sent::<nr::OwnedHandle<Plain>>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// # struct Plain(u64);
+/// # impl nr::Dispatch for Plain {
+/// #     type ReadOperation<'a> = ();
+/// #     type WriteOperation = u64;
+/// #     type Response = u64;
+/// #     fn dispatch(&self, _: ()) -> u64 { self.0 }
+/// #     fn dispatch_mut(&mut self, op: &u64) -> u64 { *op }
+/// # }
+/// shared::<nr::OwnedHandle<Plain>>();
+/// ```
+#[must_use = "a handle is for executing operations"]
+pub struct OwnedHandle<D: Dispatch> {
+    structure: Arc<NodeReplicated<D>>,
+    replica: usize,
+    cell: usize,
+    not_sync: PhantomData<Cell<()>>,
+}
+
+/// What both kinds of handle do: the work is here.
+struct Access<'a, D: Dispatch> {
+    set: &'a ReplicaSet<D>,
+    replica: &'a Replica<D>,
+    cell: &'a ReaderCell,
+}
+
+impl<'a, D: Dispatch> Handle<'a, D> {
+    /// On the replica of that index, which exists.
+    pub(crate) fn new(set: &'a ReplicaSet<D>, replica: usize) -> Self {
+        let replica = &set.replicas()[replica];
+        let cell = replica.lock.cell(replica.lock.assign_cell());
+        Self { access: Access { set, replica, cell }, not_sync: PhantomData }
+    }
+
+    #[inline]
+    fn access(&self) -> &Access<'a, D> {
+        &self.access
+    }
+}
+
+impl<D: Dispatch> Drop for Handle<'_, D> {
+    fn drop(&mut self) {
+        self.access.cell.resign();
+    }
+}
+
+impl<D: Dispatch> OwnedHandle<D> {
+    /// On the replica of that index, which exists.
+    pub(crate) fn new(structure: Arc<NodeReplicated<D>>, replica: usize) -> Self {
+        let cell = structure.set().replicas()[replica].lock.assign_cell();
+        Self { structure, replica, cell, not_sync: PhantomData }
+    }
+
+    #[inline]
+    fn access(&self) -> Access<'_, D> {
+        let set = self.structure.set();
+        let replica = &set.replicas()[self.replica];
+        Access { set, replica, cell: replica.lock.cell(self.cell) }
+    }
+
+    /// The structure that the handle is on.
+    pub fn structure(&self) -> &Arc<NodeReplicated<D>> {
+        &self.structure
+    }
+}
+
+impl<D: Dispatch> Drop for OwnedHandle<D> {
+    fn drop(&mut self) {
+        self.access().cell.resign();
+    }
+}
+
+impl<D: Dispatch> Access<'_, D> {
+    #[inline]
+    fn read<T, R>(&self, input: T, f: impl FnOnce(&D, T) -> R) -> Result<R, ExecuteError<T>> {
+        self.set.read(self.replica, self.cell, input, f).map_err(poisoned)
+    }
+
+    #[inline]
+    fn execute_mut(&self, op: D::WriteOperation) -> Result<D::Response, ExecuteError<D::WriteOperation>> {
+        self.set.execute_mut(self.replica, op).map_err(poisoned)
+    }
+
+    fn execute_mut_batch(&self, ops: Operations<D>) -> Result<Vec<D::Response>, ExecuteError<Operations<D>>> {
+        let (len, max) = (ops.len(), self.set.max_batch());
+        if len > max {
+            return Err(ExecuteError::BatchTooLarge { len, max, returned: ops });
+        }
+        self.set.execute_mut_batch(self.replica, ops).map_err(poisoned)
+    }
+}
+
+type Operations<D> = Vec<<D as Dispatch>::WriteOperation>;
+
+fn poisoned<T>(refused: Refused<T>) -> ExecuteError<T> {
+    ExecuteError::Poisoned { returned: refused.0 }
+}
+
+/// The methods that [`Handle`] and [`OwnedHandle`] have in common.
+macro_rules! methods {
+    ($handle:ty) => {
+        impl<D: Dispatch> $handle {
+            /// Executes a read operation on the local replica.
+            ///
+            /// Linearizable: it takes effect between the call and its return, and sees every operation whose caller had
+            /// its answer before the call, whichever replica that was on. Runs together with other reads; waits for a
+            /// write phase of the same replica to end, and replays what the replica lacks.
+            ///
+            /// Costs two atomic read-modify-writes on a cache line that up to 64 readers of a replica don't share,
+            /// besides [`Dispatch::dispatch`].
+            ///
+            /// Memory ordering: what happened before a write operation was executed is visible to a read that sees its
+            /// effect (release/acquire).
+            ///
+            /// # Panics
+            /// If the structure is poisoned, and if `dispatch` does; that does not poison.
+            #[inline]
+            #[track_caller]
+            pub fn execute(&mut self, op: D::ReadOperation<'_>) -> D::Response {
+                match self.try_execute(op) {
+                    Ok(response) => response,
+                    Err(error) => error.raise(),
+                }
+            }
+
+            /// As [`execute`](Self::execute), with an error instead of a panic if the structure is poisoned.
+            ///
+            /// # Errors
+            /// [`ExecuteError::Poisoned`], with the operation.
+            ///
+            /// # Panics
+            /// If [`Dispatch::dispatch`] does.
+            #[inline]
+            pub fn try_execute<'op>(
+                &mut self,
+                op: D::ReadOperation<'op>,
+            ) -> Result<D::Response, ExecuteError<D::ReadOperation<'op>>> {
+                self.access().read(op, |data, op| data.dispatch(op))
+            }
+
+            /// Executes a write operation: on every replica, once each. Returns when it has been executed on this
+            /// handle's replica.
+            ///
+            /// Linearizable: all replicas execute all write operations in one order, and it takes effect between the call
+            /// and its return. May execute other threads' operations along with its own, and may be executed by another
+            /// thread; waits by spinning, yielding, then parking.
+            ///
+            /// Costs, alone and with one replica, four atomic read-modify-writes besides [`Dispatch::dispatch_mut`]; with
+            /// several also an append to the log, and in time a replay on every other replica.
+            ///
+            /// Memory ordering: what the caller did before is visible wherever the operation is executed and to whoever
+            /// sees its effect (release/acquire).
+            ///
+            /// # Panics
+            /// If the structure is poisoned, and if `dispatch_mut` panics for this operation, with the payload of that
+            /// panic; see [`PanicPolicy`](crate::PanicPolicy).
+            #[inline]
+            #[track_caller]
+            pub fn execute_mut(&mut self, op: D::WriteOperation) -> D::Response {
+                match self.try_execute_mut(op) {
+                    Ok(response) => response,
+                    Err(error) => error.raise(),
+                }
+            }
+
+            /// As [`execute_mut`](Self::execute_mut), with an error instead of a panic if the structure is poisoned.
+            ///
+            /// # Errors
+            /// [`ExecuteError::Poisoned`], with the operation, which has not been executed.
+            ///
+            /// # Panics
+            /// If [`Dispatch::dispatch_mut`] does for this operation.
+            #[inline]
+            pub fn try_execute_mut(
+                &mut self,
+                op: D::WriteOperation,
+            ) -> Result<D::Response, ExecuteError<D::WriteOperation>> {
+                self.access().execute_mut(op)
+            }
+
+            /// Executes several write operations as one: no read, on any replica, sees a part of them, and no other
+            /// operation comes between them. Responses are in the order of the operations.
+            ///
+            /// Much cheaper than as many single calls. The iterator is run to its end before anything else happens, so it may
+            /// take its time, and may use the structure.
+            ///
+            /// # Panics
+            /// If the structure is poisoned; if the batch is larger than
+            /// [`Builder::log_entries`](crate::Builder::log_entries) allows; and if `dispatch_mut` panics for one of the
+            /// operations, with the payload of the first such panic, after all of them have been executed.
+            #[track_caller]
+            pub fn execute_mut_batch(&mut self, ops: impl IntoIterator<Item = D::WriteOperation>) -> Vec<D::Response> {
+                match self.try_execute_mut_batch(ops) {
+                    Ok(responses) => responses,
+                    Err(error) => error.raise(),
+                }
+            }
+
+            /// As [`execute_mut_batch`](Self::execute_mut_batch), with errors instead of panics.
+            ///
+            /// # Errors
+            /// [`ExecuteError::Poisoned`] and [`ExecuteError::BatchTooLarge`], with the operations, none of which has
+            /// been executed.
+            ///
+            /// # Panics
+            /// If [`Dispatch::dispatch_mut`] does for one of the operations.
+            pub fn try_execute_mut_batch(
+                &mut self,
+                ops: impl IntoIterator<Item = D::WriteOperation>,
+            ) -> Result<Vec<D::Response>, ExecuteError<Vec<D::WriteOperation>>> {
+                self.access().execute_mut_batch(ops.into_iter().collect())
+            }
+
+            /// Runs a closure on the local replica: a read that can borrow from the structure, compute on it and return
+            /// anything. Linearizable, and costs, as [`execute`](Self::execute).
+            ///
+            /// Writes to this replica wait until the closure returns, so it should be short; and it must not write to the
+            /// same structure through another handle, which could wait for the closure itself for ever.
+            ///
+            /// # Panics
+            /// If the structure is poisoned, and if `f` does; that does not poison.
+            #[inline]
+            #[track_caller]
+            pub fn read<R>(&mut self, f: impl FnOnce(&D) -> R) -> R {
+                match self.try_read(f) {
+                    Ok(result) => result,
+                    Err(error) => error.raise(),
+                }
+            }
+
+            /// As [`read`](Self::read), with an error instead of a panic if the structure is poisoned.
+            ///
+            /// # Errors
+            /// [`ExecuteError::Poisoned`], with the closure, which has not been run.
+            ///
+            /// # Panics
+            /// If `f` does.
+            #[inline]
+            pub fn try_read<R, F: FnOnce(&D) -> R>(&mut self, f: F) -> Result<R, ExecuteError<F>> {
+                self.access().read(f, |data, f| f(data))
+            }
+
+            /// The replica that the handle works through.
+            pub fn replica_id(&self) -> ReplicaId {
+                self.access().replica.id()
+            }
+        }
+
+        impl<D: Dispatch> fmt::Debug for $handle {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($handle)).field("replica", &self.replica_id()).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+methods!(Handle<'_, D>);
+methods!(OwnedHandle<D>);

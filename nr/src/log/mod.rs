@@ -1,0 +1,146 @@
+//! The shared log: a bounded ring of write operations, in the order in which they take effect.
+//!
+//! Positions are `u64`, grow for ever and map onto the ring by a mask. At all times
+//!
+//! ```text
+//! reclaimed ≤ min(applied[r]) ≤ completed ≤ tail ≤ reclaimed + capacity
+//! ```
+//!
+//! | position | meaning | who moves it |
+//! |---|---|---|
+//! | `tail` | next free position | a combiner, by compare-and-swap, once per round ([`append`]) |
+//! | `completed` | below it lies every operation whose caller may have its answer; a read waits for it | whoever replays, *before* `applied` and before local readers are let in ([`replay`]) |
+//! | `applied[r]` | replica `r` has executed everything below | whoever holds the combiner lock of `r` ([`replay`]) |
+//! | `reclaimed` | below it every operation has been moved out and its entry may be used again | one thread at a time ([`reclaim`]) |
+//!
+//! **Data travels by three of them only**: an operation by its entry's stamp or by `completed` (Release by whoever has
+//! seen the stamps, Acquire by whoever replays up to it), and an entry's emptiness by `applied` and then `reclaimed`.
+//! `tail` carries no data: it hands out positions, each once, and that much is true of any read-modify-write.
+//!
+//! **A round is atomic.** What a combiner appends at once, whole batches among it, occupies consecutive positions; the last
+//! of them is stamped so, and they are published from the last to the first. So the first unpublished position never lies
+//! inside a round, and a replay that stops only where a round ends shows readers all of a batch or nothing.
+//!
+//! **Why nobody gets stuck.** Between reserving and publishing there is no user code, no allocation and no lock, so the
+//! entries below `tail` are published as soon as their combiners get processor time. A combiner waits for room
+//! only while it holds no reservation; meanwhile it replays its own replica and every laggard's, so room comes unless
+//! user code on some replica doesn't return. A large batch isn't overtaken for ever: who has found no room becomes the
+//! log's *claimant*, and others reserve nothing until it has been served.
+
+mod append;
+mod entry;
+mod reclaim;
+mod replay;
+
+use alloc::boxed::Box;
+use alloc::collections::TryReserveError;
+use alloc::vec::Vec;
+
+use crossbeam_utils::CachePadded;
+
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+pub(crate) use append::Reservation;
+pub(crate) use entry::Entry;
+pub(crate) use reclaim::Garbage;
+pub(crate) use replay::Published;
+
+/// The log that the replicas of one structure share.
+#[derive(Debug)]
+pub(crate) struct Log<Op> {
+    entries: Box<[Entry<Op>]>,
+    append: CachePadded<AppendLine>,
+    completed: CachePadded<AtomicU64>,
+    reclaim: CachePadded<ReclaimLine>,
+    applied: Box<[CachePadded<AtomicU64>]>,
+}
+
+/// What a combiner that appends looks at together.
+#[derive(Debug)]
+struct AppendLine {
+    tail: AtomicU64,
+    /// The replica whose combiner found no room and goes first, plus one; 0 if there is none.
+    claimant: AtomicU32,
+}
+
+#[derive(Debug)]
+struct ReclaimLine {
+    reclaimed: AtomicU64,
+    /// Whether a thread is moving operations out.
+    busy: AtomicBool,
+}
+
+impl<Op> Log<Op> {
+    /// A log of `capacity` entries, a power of two, for `replicas` replicas.
+    pub(crate) fn new(capacity: usize, replicas: usize) -> Result<Self, TryReserveError> {
+        debug_assert!(capacity.is_power_of_two());
+        let mut entries = Vec::new();
+        entries.try_reserve_exact(capacity)?;
+        entries.extend((0..capacity).map(|_| Entry::new()));
+        Ok(Self {
+            entries: entries.into_boxed_slice(),
+            append: CachePadded::new(AppendLine { tail: AtomicU64::new(0), claimant: AtomicU32::new(0) }),
+            completed: CachePadded::new(AtomicU64::new(0)),
+            reclaim: CachePadded::new(ReclaimLine { reclaimed: AtomicU64::new(0), busy: AtomicBool::new(false) }),
+            applied: (0..replicas).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),
+        })
+    }
+
+    /// How many operations the ring holds.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    #[inline]
+    fn entry(&self, position: u64) -> &Entry<Op> {
+        // The length is a power of two, so the mask keeps the index in bounds.
+        &self.entries[position as usize & (self.entries.len() - 1)]
+    }
+
+    /// The next free position.
+    pub(crate) fn tail(&self) -> u64 {
+        // Relaxed: a number to compare with; it carries no data (see the module).
+        self.append.tail.load(Ordering::Relaxed)
+    }
+
+    /// How far `replica` has come.
+    #[inline]
+    pub(crate) fn applied(&self, replica: usize) -> u64 {
+        // Acquire: pairs with the Release in `advance`. For a reader that finds its replica fresh, the replay is then
+        // before its read; for the reclaimer, every look at the operations below is before it moves them out.
+        // Weakened, the model `reclaim_waits_for_the_slowest` sees an operation moved out while it is being read.
+        self.applied[replica].load(Ordering::Acquire)
+    }
+
+    /// Below this lies every operation whose caller may have its answer.
+    #[inline]
+    pub(crate) fn completed(&self) -> u64 {
+        // Acquire: pairs with the Release in `advance`, whose caller has seen the stamps of everything below; so those
+        // operations may be read without looking at their stamps. Weakened, the model
+        // `read_after_completed_write_elsewhere` sees an operation read while it is being written.
+        self.completed.load(Ordering::Acquire)
+    }
+
+    /// Below this every entry may be used again.
+    pub(crate) fn reclaimed(&self) -> u64 {
+        // Acquire: pairs with the Release in `reclaim`; what was moved out is out before we write over it. Weakened, the
+        // model `entry_publish_replay_reuse` sees an entry written while it is being emptied.
+        self.reclaim.reclaimed.load(Ordering::Acquire)
+    }
+
+    fn least_applied(&self) -> u64 {
+        (0..self.applied.len()).map(|replica| self.applied(replica)).min().unwrap_or(0)
+    }
+}
+
+impl<Op> Drop for Log<Op> {
+    fn drop(&mut self) {
+        // Nobody else is left, so everything reserved is published and everything not reclaimed is still in place.
+        let mut garbage = Garbage::new();
+        for position in self.reclaimed()..self.tail() {
+            // SAFETY: published, since no round is under way; nobody is left who could read it; positions from
+            // `reclaimed` on have not been moved out, and each is taken once here.
+            garbage.push(unsafe { self.entry(position).take() });
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The structure that users share.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use crate::builder::Builder;
+use crate::dispatch::Dispatch;
+use crate::error::RegisterError;
+use crate::handle::{Handle, OwnedHandle};
+use crate::placement::Placement;
+use crate::replica::{ReplicaId, ReplicaSet};
+use crate::stats::Stats;
+use crate::topology::Topology;
+
+/// A sequential structure made concurrent: linearizable, with one replica per NUMA node.
+///
+/// Share it by reference or in an [`Arc`]; each thread [`register`](Self::register)s once and works through its
+/// [`Handle`].
+///
+/// With one replica (most laptops, small cloud machines) there is no log: writes are combined and applied at once.
+///
+/// # Memory
+///
+/// Besides the replicas: the log ([`Builder::log_entries`], 512 KiB at most for operations of up to 24 bytes), and for each
+/// replica 128 bytes for every processor near it. A handle is a few words; nothing is kept for it here.
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::BinaryHeap;
+///
+/// #[derive(Clone, Default)]
+/// struct Queue(BinaryHeap<u64>);
+///
+/// enum Write { Push(u64), Pop }
+///
+/// impl nr::Dispatch for Queue {
+///     type ReadOperation<'a> = ();
+///     type WriteOperation = Write;
+///     type Response = Option<u64>;
+///     fn dispatch(&self, _peek: ()) -> Option<u64> { self.0.peek().copied() }
+///     fn dispatch_mut(&mut self, op: &Write) -> Option<u64> {
+///         match op {
+///             Write::Push(item) => { self.0.push(*item); None }
+///             Write::Pop => self.0.pop(),
+///         }
+///     }
+/// }
+///
+/// let queue = nr::NodeReplicated::new(Queue::default());
+/// std::thread::scope(|scope| {
+///     for thread in 0..4 {
+///         let queue = &queue;
+///         scope.spawn(move || {
+///             let mut handle = queue.register().unwrap();
+///             for item in 0..100 {
+///                 handle.execute_mut(Write::Push(item * 4 + thread));
+///             }
+///         });
+///     }
+/// });
+/// let mut handle = queue.register()?;
+/// assert_eq!(handle.execute(()), Some(399));
+/// assert_eq!(handle.execute_mut(Write::Pop), Some(399));
+/// # Ok::<(), nr::RegisterError>(())
+/// ```
+///
+/// # Threads
+///
+/// `Send` if `D` is, and `Sync` if `D` is both `Send` and `Sync`; operations and responses are what [`Dispatch`] asks for.
+///
+/// ```
+/// fn shared<T: Send + Sync>() {}
+/// # struct Plain(u64);
+/// # impl nr::Dispatch for Plain {
+/// #     type ReadOperation<'a> = ();
+/// #     type WriteOperation = u64;
+/// #     type Response = u64;
+/// #     fn dispatch(&self, _: ()) -> u64 { self.0 }
+/// #     fn dispatch_mut(&mut self, op: &u64) -> u64 { *op }
+/// # }
+/// shared::<nr::NodeReplicated<Plain>>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Send + Sync>() {}
+/// # struct Plain(std::cell::Cell<u64>); // not `Sync`: readers would race
+/// # impl nr::Dispatch for Plain {
+/// #     type ReadOperation<'a> = ();
+/// #     type WriteOperation = u64;
+/// #     type Response = u64;
+/// #     fn dispatch(&self, _: ()) -> u64 { self.0.get() }
+/// #     fn dispatch_mut(&mut self, op: &u64) -> u64 { *op }
+/// # }
+/// shared::<nr::NodeReplicated<Plain>>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn sent<T: Send>() {}
+/// # struct Plain(std::rc::Rc<u64>); // not `Send`
+/// # impl nr::Dispatch for Plain {
+/// #     type ReadOperation<'a> = ();
+/// #     type WriteOperation = u64;
+/// #     type Response = u64;
+/// #     fn dispatch(&self, _: ()) -> u64 { *self.0 }
+/// #     fn dispatch_mut(&mut self, op: &u64) -> u64 { *op }
+/// # }
+/// sent::<nr::NodeReplicated<Plain>>();
+/// ```
+pub struct NodeReplicated<D: Dispatch> {
+    set: ReplicaSet<D>,
+    placement: Placement,
+}
+
+impl<D: Dispatch> NodeReplicated<D> {
+    pub(crate) fn from_parts(set: ReplicaSet<D>, placement: Placement) -> Self {
+        Self { set, placement }
+    }
+
+    pub(crate) fn set(&self) -> &ReplicaSet<D> {
+        &self.set
+    }
+
+    /// One replica per NUMA node of this machine, each a clone of `data`; everything else as in [`Builder`]'s defaults.
+    ///
+    /// # Panics
+    /// If there is no memory for the log.
+    pub fn new(data: D) -> Self
+    where
+        D: Clone,
+    {
+        match Builder::default().build(data) {
+            Ok(built) => built,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// To choose the number of replicas, the length of the log, and more. The same as [`Builder::default`].
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A handle on the replica nearest the calling thread; if several are equally near, on each in turn.
+    ///
+    /// Cheap (no lock, nothing allocated that lasts) and unlimited in number. O(replicas + processors of the node).
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn register(&self) -> Result<Handle<'_, D>, RegisterError> {
+        self.register_on(self.placement.nearest())
+    }
+
+    /// A handle on that replica. As for [`register`](Self::register) otherwise.
+    ///
+    /// # Errors
+    /// [`RegisterError::NoSuchReplica`] if there is none of that number.
+    pub fn register_on(&self, replica: ReplicaId) -> Result<Handle<'_, D>, RegisterError> {
+        self.check(replica)?;
+        Ok(Handle::new(&self.set, replica.index()))
+    }
+
+    fn check(&self, id: ReplicaId) -> Result<(), RegisterError> {
+        let replicas = self.replicas();
+        if id.index() < replicas { Ok(()) } else { Err(RegisterError::NoSuchReplica { id, replicas }) }
+    }
+
+    /// A handle that borrows nothing, on the replica nearest the calling thread: for servers and thread pools.
+    ///
+    /// # Errors
+    /// As for [`register`](Self::register).
+    pub fn register_owned(self: &Arc<Self>) -> Result<OwnedHandle<D>, RegisterError> {
+        self.register_owned_on(self.placement.nearest())
+    }
+
+    /// A handle that borrows nothing, on that replica.
+    ///
+    /// # Errors
+    /// As for [`register_on`](Self::register_on).
+    pub fn register_owned_on(self: &Arc<Self>, replica: ReplicaId) -> Result<OwnedHandle<D>, RegisterError> {
+        self.check(replica)?;
+        Ok(OwnedHandle::new(Arc::clone(self), replica.index()))
+    }
+
+    /// How many replicas there are. Their ids are 0 to one less.
+    pub fn replicas(&self) -> usize {
+        self.set.replicas().len()
+    }
+
+    /// The machine as this structure sees it.
+    pub fn topology(&self) -> &Topology {
+        self.placement.topology()
+    }
+
+    /// Brings every replica up to date: when it returns, each has executed every operation whose caller had its answer when
+    /// `sync` was called. Takes part in combining, so it may run other threads' operations, and waits for those under way.
+    pub fn sync(&self) {
+        self.set.sync();
+    }
+
+    /// What has happened so far. The numbers are read one by one while the structure goes on working.
+    pub fn stats(&self) -> Stats {
+        Stats::of(&self.set, |replica| self.placement.node(replica))
+    }
+
+    /// Whether a write operation has panicked under [`PanicPolicy::Poison`](crate::PanicPolicy::Poison) and nobody has called
+    /// [`clear_poison`](Self::clear_poison) since.
+    pub fn is_poisoned(&self) -> bool {
+        self.set.poison().is_set()
+    }
+
+    /// Lets the structure be used again after a panic has poisoned it. What state it is in is for the caller to know; all
+    /// replicas are in the same, or get there when they execute the operation that panicked.
+    pub fn clear_poison(&self) {
+        self.set.poison().clear();
+    }
+
+    /// The structure itself, up to date, whether poisoned or not. The other replicas are dropped.
+    pub fn into_inner(self) -> D {
+        self.set.into_inner()
+    }
+}
+
+impl<D: Dispatch> fmt::Debug for NodeReplicated<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeReplicated")
+            .field("replicas", &self.replicas())
+            .field("poisoned", &self.is_poisoned())
+            .finish_non_exhaustive()
+    }
+}

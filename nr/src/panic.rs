@@ -1,0 +1,77 @@
+//! Panics in user code, held back until every lock and every waiting thread has been seen to.
+
+#[cfg(feature = "std")]
+pub(crate) use with_unwinding::{Payload, catch, resume};
+#[cfg(not(feature = "std"))]
+pub(crate) use without_unwinding::{Payload, catch, resume};
+
+/// Runs `f`, which is somebody's `Drop` or a hint, and lets a panic in it end there: the panic hook has reported it, and
+/// the thread that happens to run it has no part in it.
+pub(crate) fn contain(f: impl FnOnce()) {
+    if let Err(payload) = catch(f) {
+        discard(payload);
+    }
+}
+
+/// Drops a payload that nobody waits for. A payload whose own `Drop` panics ends there too.
+pub(crate) fn discard(payload: Payload) {
+    if let Err(second) = catch(move || drop(payload)) {
+        core::mem::forget(second);
+    }
+}
+
+/// Aborts the process if dropped by unwinding: for places where another thread holds a pointer into our frame.
+pub(crate) struct AbortOnUnwind;
+
+impl AbortOnUnwind {
+    pub(crate) fn disarm(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        // A panic while unwinding aborts; nothing else that `core` offers does.
+        panic!("nr: unwinding out of a place that must not be left");
+    }
+}
+
+#[cfg(feature = "std")]
+mod with_unwinding {
+    use std::any::Any;
+    use std::boxed::Box;
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+    /// What a panic carries.
+    pub(crate) type Payload = Box<dyn Any + Send>;
+
+    /// Runs `f` and holds back its panic. What it may leave half done is the user's structure, which
+    /// [`PanicPolicy`](crate::PanicPolicy) speaks for.
+    #[inline]
+    pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
+        catch_unwind(AssertUnwindSafe(f))
+    }
+
+    /// Lets a panic that was held back go on, in the thread whose operation it was.
+    pub(crate) fn resume(payload: Payload) -> ! {
+        resume_unwind(payload)
+    }
+}
+
+#[cfg(not(feature = "std"))]
+mod without_unwinding {
+    /// There is no way to hold a panic back without `std`: [`catch`] aborts.
+    pub(crate) enum Payload {}
+
+    #[inline]
+    pub(crate) fn catch<R>(f: impl FnOnce() -> R) -> Result<R, Payload> {
+        let abort = super::AbortOnUnwind;
+        let result = f();
+        abort.disarm();
+        Ok(result)
+    }
+
+    pub(crate) fn resume(payload: Payload) -> ! {
+        match payload {}
+    }
+}

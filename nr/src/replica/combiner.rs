@@ -1,0 +1,288 @@
+//! Combining: one thread executes what the threads of a replica have asked for, round by round.
+//!
+//! A thread that finds the combiner lock free executes its own request and then whatever has been posted meanwhile; a
+//! thread that finds it held posts its request and waits. With a log, a round is
+//!
+//! 1. collect the requests (no more operations than the log holds),
+//! 2. reserve as many positions, making room if there is none ([`help`](super::help)),
+//! 3. move the operations in and publish them,
+//! 4. wait until what other replicas have reserved before is published too,
+//! 5. take the replica's write lock; replay from `applied` to the end of the round, keeping the results of the round's own
+//!    operations; advance `completed` and `applied`; let go,
+//! 6. answer the requests.
+//!
+//! Without a log a round executes the operations where they are, under the write lock, and answers. Nobody but the
+//! requesting thread ever owns them.
+//!
+//! User code runs in step 5 only, with its panics caught; dropping operations comes after the turn.
+
+use alloc::vec::Vec;
+
+use crate::dispatch::Dispatch;
+use crate::log::{Garbage, Log, Published};
+use crate::panic::{AbortOnUnwind, Payload, catch, contain, discard, resume};
+use crate::replica::request::{RequestList, Work};
+use crate::replica::{Replica, ReplicaSet, Request, Task, Turn};
+use crate::sync::Backoff;
+
+/// How many rounds a thread combines before it leaves the rest to others: few enough that its own caller is not kept
+/// waiting for long, many enough that the change of combiners costs little.
+pub(crate) const ROUNDS: usize = 32;
+
+/// The structure is poisoned; what was given is handed back.
+pub(crate) struct Refused<T>(pub(crate) T);
+
+impl<D: Dispatch> ReplicaSet<D> {
+    /// Executes one write operation through `replica`.
+    #[inline]
+    pub(crate) fn execute_mut(
+        &self,
+        replica: &Replica<D>,
+        operation: D::WriteOperation,
+    ) -> Result<D::Response, Refused<D::WriteOperation>> {
+        if self.log.is_none() {
+            if let Some(turn) = Turn::alone(replica) {
+                return self.execute_alone(turn, operation);
+            }
+        }
+        self.execute_one(replica, operation)
+    }
+
+    /// The short way: no log, no contention, no request.
+    #[inline]
+    fn execute_alone(
+        &self,
+        mut turn: Turn<'_, D>,
+        operation: D::WriteOperation,
+    ) -> Result<D::Response, Refused<D::WriteOperation>> {
+        if self.poison.is_set() {
+            return Err(Refused(operation));
+        }
+        let result = turn.write(|data| {
+            let result = catch(|| data.dispatch_mut(&operation));
+            if result.is_err() {
+                self.poison.report();
+            }
+            result
+        });
+        let replica = turn.replica();
+        replica.counters.rounds.add_exclusive(1);
+        replica.counters.operations.add_exclusive(1);
+        if let Err(turn) = turn.finish() {
+            self.combine_posted(turn);
+        }
+        match result {
+            Ok(response) => Ok(response),
+            Err(payload) => {
+                contain(|| drop(operation));
+                resume(payload)
+            }
+        }
+    }
+
+    fn execute_one(
+        &self,
+        replica: &Replica<D>,
+        operation: D::WriteOperation,
+    ) -> Result<D::Response, Refused<D::WriteOperation>> {
+        let work = self.submit(replica, Task::One { operation: Some(operation), response: None });
+        match work.task {
+            Task::One { operation: Some(operation), .. } if work.refused => Err(Refused(operation)),
+            Task::One { operation, response: Some(response) } => {
+                drop(operation);
+                Ok(response)
+            }
+            task => give_up(task, work.panic),
+        }
+    }
+
+    /// Executes a batch of write operations through `replica`, with nothing between them. No more than
+    /// [`max_batch`](Self::max_batch).
+    pub(crate) fn execute_mut_batch(
+        &self,
+        replica: &Replica<D>,
+        operations: Vec<D::WriteOperation>,
+    ) -> Result<Vec<D::Response>, Refused<Vec<D::WriteOperation>>> {
+        let responses = Vec::with_capacity(operations.len());
+        let work = self.submit(replica, Task::Batch { operations, responses });
+        match work.task {
+            Task::Batch { operations, .. } if work.refused => Err(Refused(operations)),
+            Task::Batch { operations, responses } if work.panic.is_none() => {
+                drop(operations);
+                Ok(responses)
+            }
+            task => give_up(task, work.panic),
+        }
+    }
+
+    /// Brings `replica` up to what is completed when the call begins.
+    pub(crate) fn catch_up(&self, replica: &Replica<D>) {
+        self.submit(replica, Task::CatchUp);
+    }
+
+    /// Has a task done by the combiner of `replica`, which may be this thread.
+    fn submit(&self, replica: &Replica<D>, task: Task<D>) -> Work<D> {
+        let request = Request::new(task);
+        // The combiner has a pointer to `request`.
+        let abort = AbortOnUnwind;
+        // SAFETY: we stay here until the request is answered or our turn is over.
+        match unsafe { Turn::or_post(replica, &request) } {
+            Some(turn) => {
+                // SAFETY: made here, not posted, and `combine` answers it before it lets go of the turn.
+                self.combine(turn, unsafe { RequestList::of_one(&request) });
+            }
+            None => self.await_answer(replica, &request),
+        }
+        abort.disarm();
+        request.into_work()
+    }
+
+    /// Waits until a posted request is answered, combining if nobody else does.
+    fn await_answer(&self, replica: &Replica<D>, request: &Request<D>) {
+        let backoff = Backoff::new();
+        while !request.is_answered() {
+            if replica.queue.is_unattended() {
+                if let Some(turn) = Turn::attempt(replica) {
+                    self.combine_posted(turn);
+                }
+            } else if backoff.is_completed() {
+                replica.counters.waits.add(1);
+                request.park_unless(|| replica.queue.is_unattended());
+                backoff.reset();
+            } else {
+                backoff.snooze();
+            }
+        }
+    }
+
+    #[cold]
+    fn combine_posted(&self, mut turn: Turn<'_, D>) {
+        let posted = turn.take_posted();
+        self.combine(turn, posted);
+    }
+
+    /// Serves `requests`, then what is posted meanwhile, until there is nothing more or the turn is over.
+    fn combine(&self, mut turn: Turn<'_, D>, mut requests: RequestList<D>) {
+        let mut garbage = Garbage::new();
+        for _ in 0..ROUNDS {
+            self.serve(&mut turn, &mut requests, &mut garbage);
+            match turn.finish() {
+                Ok(()) => return self.clean_up(garbage),
+                Err(still) => turn = still,
+            }
+            requests = turn.take_posted();
+        }
+        self.serve(&mut turn, &mut requests, &mut garbage);
+        drop(turn);
+        self.clean_up(garbage);
+    }
+
+    /// What is left to do when the turn is over and no lock is held: drop operations that every replica has applied.
+    fn clean_up(&self, mut garbage: Garbage<D::WriteOperation>) {
+        if let Some(log) = self.log.as_ref().filter(|_| Log::<D::WriteOperation>::RECLAIMS_PROMPTLY) {
+            log.reclaim(&mut garbage);
+        }
+    }
+
+    fn serve(&self, turn: &mut Turn<'_, D>, requests: &mut RequestList<D>, garbage: &mut Garbage<D::WriteOperation>) {
+        while !requests.is_empty() {
+            let mut round = requests.take_front(self.max_batch);
+            if self.poison.is_set() {
+                round.refuse();
+            }
+            let operations = round.operations();
+            match &self.log {
+                None => self.execute_in_place(turn, &mut round),
+                Some(log) => self.execute_through(log, turn, &mut round, operations as u64, garbage),
+            }
+            let counters = &turn.replica().counters;
+            counters.rounds.add_exclusive(u64::from(operations > 0));
+            counters.operations.add_exclusive(operations as u64);
+            round.answer();
+        }
+    }
+
+    /// A round without a log.
+    fn execute_in_place(&self, turn: &mut Turn<'_, D>, round: &mut RequestList<D>) {
+        turn.write(|data| {
+            round.execute(data);
+            if round.has_panic() {
+                self.poison.report();
+            }
+        });
+    }
+
+    /// A round through the log.
+    fn execute_through(
+        &self,
+        log: &Log<D::WriteOperation>,
+        turn: &mut Turn<'_, D>,
+        round: &mut RequestList<D>,
+        operations: u64,
+        garbage: &mut Garbage<D::WriteOperation>,
+    ) {
+        let replica = turn.replica().index;
+        if operations == 0 {
+            // SAFETY: our turn, until the end of the function.
+            let published = unsafe { log.completed_for(replica) };
+            self.replay(log, turn, &published, u64::MAX, |_| {});
+            return;
+        }
+        let reservation = self.reserve(log, turn, operations, garbage);
+        round.append(log, &reservation);
+        // SAFETY: our turn, until the end of the function.
+        let published = unsafe { log.await_published(replica, reservation.end()) };
+        let mut respond = round.responder();
+        self.replay(log, turn, &published, reservation.start(), &mut respond);
+        drop(respond);
+        self.help_laggards(log, turn, &reservation);
+    }
+
+    /// Replays `published` into the replica whose turn it is; the results from position `own` on go to `respond`.
+    pub(crate) fn replay(
+        &self,
+        log: &Log<D::WriteOperation>,
+        turn: &mut Turn<'_, D>,
+        published: &Published<'_, D::WriteOperation>,
+        own: u64,
+        mut respond: impl FnMut(Result<D::Response, Payload>),
+    ) {
+        let replica = turn.replica();
+        if published.len() == 0 {
+            return;
+        }
+        turn.write(|data| {
+            published.replay(data, |position, result| {
+                if result.is_err() {
+                    self.poison.report_at(position);
+                }
+                if position >= own {
+                    respond(result);
+                } else {
+                    drop_result(result);
+                }
+            });
+            // SAFETY: our turn; executed just now, and seen published by whoever made `published`.
+            unsafe { log.advance(replica.index, published.end()) };
+        });
+        replica.counters.replayed.add_exclusive(published.before(own));
+    }
+}
+
+/// What an operation of another replica has answered, or panicked with, is for its caller there.
+fn drop_result<R>(result: Result<R, Payload>) {
+    match result {
+        Ok(response) => contain(|| drop(response)),
+        Err(payload) => discard(payload),
+    }
+}
+
+/// Lets the panic of an operation go on in the thread whose operation it was, once what is left of its task is dropped.
+#[cold]
+fn give_up<D: Dispatch>(task: Task<D>, panic: Option<Payload>) -> ! {
+    contain(|| drop(task));
+    match panic {
+        Some(payload) => resume(payload),
+        None => unreachable!("an answered task has its responses, a panic, or was refused"),
+    }
+}

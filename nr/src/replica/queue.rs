@@ -1,0 +1,203 @@
+//! The combiner lock of a replica and the queue of requests behind it, in one word.
+//!
+//! Because the two are one atomic, "nobody combines" and "a request is posted" can't slip past each other: a request is
+//! posted only onto a lock that is held, by the very compare-and-swap that finds it held, and the holder lets go only by one
+//! that finds the queue empty. So a posted request always has somebody who owes it an answer, and no fence, no scan
+//! over threads and no timed wake-up is needed for it.
+//!
+//! One exception keeps a thread from combining for others for ever: after [`ROUNDS`](super::combiner::ROUNDS) rounds the
+//! holder leaves although requests are posted, and wakes the newest of their threads. That one, any other of them that is
+//! awake, or a newcomer takes the lock together with the queue. No wake-up is lost: the leaver first lets go and then
+//! unparks; a thread parks only if it finds, under the lock that the unpark takes too, that the combiner lock is held.
+
+use core::ptr;
+
+use crate::dispatch::Dispatch;
+use crate::replica::Replica;
+use crate::replica::request::{Request, RequestList};
+use crate::sync::{AtomicPtr, Ordering};
+
+/// Set in the word while somebody combines. Requests are aligned to more than this.
+const LOCKED: usize = 1;
+
+/// | word | meaning |
+/// |---|---|
+/// | null | nobody combines, nothing is posted |
+/// | `LOCKED` | somebody combines, nothing is posted |
+/// | newest request + `LOCKED` | somebody combines and owes the posted requests an answer |
+/// | newest request | nobody combines; the last combiner's turn is over and it has left these to whoever comes first |
+#[derive(Debug)]
+pub(crate) struct CombinerQueue<D: Dispatch> {
+    word: AtomicPtr<Request<D>>,
+}
+
+/// Splits the word into the newest request and whether the lock is held.
+fn split<D: Dispatch>(word: *mut Request<D>) -> (*mut Request<D>, bool) {
+    (word.map_addr(|address| address & !LOCKED), word.addr() & LOCKED != 0)
+}
+
+fn locked<D: Dispatch>(newest: *mut Request<D>) -> *mut Request<D> {
+    newest.map_addr(|address| address | LOCKED)
+}
+
+impl<D: Dispatch> CombinerQueue<D> {
+    pub(crate) fn new() -> Self {
+        Self { word: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// Takes the lock if nobody has it and nothing is posted: what a lone writer does.
+    #[inline]
+    fn try_lock_idle(&self) -> bool {
+        // Acquire: what the previous holder did to the replica is visible; pairs with the Release of `try_unlock` and
+        // `leave`. Weakened, the model `combiner_hand_over` sees the replica written by two at once. Relaxed on failure:
+        // nothing is read on the strength of it.
+        self.word
+            .compare_exchange(ptr::null_mut(), locked(ptr::null_mut()), Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Takes the lock if nobody has it, together with what may be posted.
+    fn try_lock(&self) -> bool {
+        // Relaxed: the exchange decides.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let (newest, held) = split(word);
+            if held {
+                return false;
+            }
+            // Acquire: as in `try_lock_idle`. Relaxed on failure: as above.
+            match self.word.compare_exchange_weak(word, locked(newest), Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Takes the lock (true), or posts `request` to who has it (false).
+    fn lock_or_post(&self, request: &Request<D>) -> bool {
+        // Relaxed: the exchange decides.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let (newest, held) = split(word);
+            let ours = ptr::from_ref(request).cast_mut();
+            let wanted = if held {
+                // SAFETY: not posted yet, and made by this thread.
+                unsafe { request.set_next(newest) };
+                locked(ours)
+            } else {
+                locked(newest)
+            };
+            // Acquire: as in `try_lock_idle`, when we take the lock. Release: when we post, the request is visible to who
+            // takes it from the queue; pairs with the Acquire in `take_posted`. Weakened, the model `request_post_answer`
+            // sees the work read while it is being written. Relaxed on failure: as above.
+            match self.word.compare_exchange_weak(word, wanted, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return !held,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Whether nobody combines.
+    pub(crate) fn is_unattended(&self) -> bool {
+        // Relaxed: a hint, or asked under the parking lot's lock (see the module).
+        !split(self.word.load(Ordering::Relaxed)).1
+    }
+
+    /// Takes what has been posted, keeping the lock. For the holder.
+    fn take_posted(&self) -> *const Request<D> {
+        // Acquire: the requests are visible; pairs with the Release in `lock_or_post`, each of which this reads from
+        // through the chain of exchanges on the word.
+        split(self.word.swap(locked(ptr::null_mut()), Ordering::Acquire)).0
+    }
+
+    /// Lets go if nothing is posted. For the holder.
+    #[inline]
+    fn try_unlock(&self) -> bool {
+        // Release: what the holder did is visible to the next; pairs with the Acquire of whoever locks. Relaxed on
+        // failure: we keep the lock.
+        self.word
+            .compare_exchange(locked(ptr::null_mut()), ptr::null_mut(), Ordering::Release, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Lets go whatever is posted, and says which request is the newest. For the holder.
+    fn leave(&self) -> *const Request<D> {
+        // Relaxed: the exchange decides.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let (newest, _) = split(word);
+            // Release: as in `try_unlock`; the requests' own release goes on through this exchange. Relaxed on failure:
+            // as above.
+            match self.word.compare_exchange_weak(word, newest, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return newest,
+                Err(now) => word = now,
+            }
+        }
+    }
+}
+
+/// The combiner lock of a replica, held: the right to apply operations to it, to move its `applied`, and to take what is
+/// posted. Dropped, it leaves to others what is posted.
+pub(crate) struct Turn<'a, D: Dispatch> {
+    replica: &'a Replica<D>,
+}
+
+impl<'a, D: Dispatch> Turn<'a, D> {
+    /// The turn of a lone writer: if nobody combines and nothing is posted.
+    #[inline]
+    pub(crate) fn alone(replica: &'a Replica<D>) -> Option<Self> {
+        replica.queue.try_lock_idle().then_some(Self { replica })
+    }
+
+    /// If nobody combines.
+    pub(crate) fn attempt(replica: &'a Replica<D>) -> Option<Self> {
+        replica.queue.try_lock().then_some(Self { replica })
+    }
+
+    /// A turn; or else `request` is posted and will be answered, by who has the turn now or by who finds the queue
+    /// [unattended](CombinerQueue::is_unattended).
+    ///
+    /// # Safety
+    /// `request` stays where it is until it is answered, or until the turn returned here is over.
+    pub(crate) unsafe fn or_post(replica: &'a Replica<D>, request: &Request<D>) -> Option<Self> {
+        replica.queue.lock_or_post(request).then_some(Self { replica })
+    }
+
+    pub(crate) fn replica(&self) -> &'a Replica<D> {
+        self.replica
+    }
+
+    /// What has been posted since the last time.
+    pub(crate) fn take_posted(&mut self) -> RequestList<D> {
+        // SAFETY: from the queue, whose lock we hold; `combine` keeps the turn until it has answered the list.
+        unsafe { RequestList::from_newest(self.replica.queue.take_posted()) }
+    }
+
+    /// Applies something to the replica, alone.
+    #[inline]
+    pub(crate) fn write<R>(&mut self, f: impl FnOnce(&mut D) -> R) -> R {
+        // SAFETY: a turn is the combiner lock held, and borrowed mutably here: one writer.
+        unsafe { self.replica.lock.write(f) }
+    }
+
+    /// Ends the turn if nothing is posted.
+    #[inline]
+    pub(crate) fn finish(self) -> Result<(), Self> {
+        if self.replica.queue.try_unlock() {
+            core::mem::forget(self);
+            Ok(())
+        } else {
+            Err(self)
+        }
+    }
+}
+
+impl<D: Dispatch> Drop for Turn<'_, D> {
+    fn drop(&mut self) {
+        let newest = self.replica.queue.leave();
+        if !newest.is_null() {
+            // By address only: once we have let go, the request may be answered and gone.
+            crate::sync::unpark_one(Request::key_of(newest));
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! A thread's request to the combiner of its replica, and the answer.
+//!
+//! A request lies on the stack of the thread that makes it, which waits until it is answered; so nothing is kept per
+//! handle or per thread, and a combiner meets only requests that are pending.
+
+use alloc::vec::Vec;
+use core::{iter, ptr};
+
+use crate::dispatch::Dispatch;
+use crate::log::{Log, Reservation};
+use crate::panic::{Payload, catch, contain, discard};
+use crate::sync::{AtomicU32, Ordering, UnsafeCell, park, unpark_one};
+
+/// Posted, or about to be; its thread is awake.
+const PENDING: u32 = 0;
+/// Posted; its thread is parked or about to park.
+const PARKED: u32 = 1;
+/// Answered: the request belongs to its thread again, and to nobody else.
+const ANSWERED: u32 = 2;
+
+/// What is to be done, and what came of it.
+pub(crate) struct Request<D: Dispatch> {
+    /// `PENDING` ⇄ `PARKED` by the thread itself; → `ANSWERED` by the combiner, after which it does not touch the request.
+    state: AtomicU32,
+    /// The request that was posted before. By the thread that made the request until it posts it; then by who holds the
+    /// combiner lock.
+    next: UnsafeCell<*const Request<D>>,
+    /// By the thread that made the request, until it posts it and once it is answered; in between by who holds the combiner
+    /// lock.
+    work: UnsafeCell<Work<D>>,
+}
+
+/// What is to be done, and what came of it.
+pub(crate) struct Work<D: Dispatch> {
+    pub(crate) task: Task<D>,
+    /// The first panic among the operations.
+    pub(crate) panic: Option<Payload>,
+    /// The structure is poisoned: nothing was done, and `task` is as it was given.
+    pub(crate) refused: bool,
+    /// How many operations have been appended to the log.
+    appended: usize,
+}
+
+pub(crate) enum Task<D: Dispatch> {
+    /// Bring the replica up to what is completed now.
+    CatchUp,
+    /// Execute one operation.
+    One { operation: Option<D::WriteOperation>, response: Option<D::Response> },
+    /// Execute several, with nothing between them. There is room for all `responses` from the start.
+    Batch { operations: Vec<D::WriteOperation>, responses: Vec<D::Response> },
+}
+
+impl<D: Dispatch> Work<D> {
+    pub(crate) fn new(task: Task<D>) -> Self {
+        Self { task, panic: None, refused: false, appended: 0 }
+    }
+
+    /// How many operations are still to be executed.
+    fn operations(&self) -> usize {
+        match &self.task {
+            Task::CatchUp => 0,
+            Task::One { operation, .. } => usize::from(operation.is_some()),
+            Task::Batch { operations, .. } => operations.len(),
+        }
+    }
+
+    /// Executes the operations where they are.
+    fn execute(&mut self, data: &mut D) {
+        match &mut self.task {
+            Task::CatchUp => {}
+            Task::One { operation, response } => {
+                if let Some(operation) = operation {
+                    match catch(|| data.dispatch_mut(operation)) {
+                        Ok(answer) => *response = Some(answer),
+                        Err(payload) => self.panic = Some(payload),
+                    }
+                }
+            }
+            Task::Batch { operations, responses } => {
+                for operation in operations {
+                    let result = catch(|| data.dispatch_mut(operation));
+                    respond_in_batch(responses, &mut self.panic, result);
+                }
+            }
+        }
+    }
+
+    /// Moves the operations out, in order.
+    fn take_operations(&mut self, mut take: impl FnMut(D::WriteOperation)) {
+        self.appended = self.operations();
+        match &mut self.task {
+            Task::CatchUp => {}
+            Task::One { operation, .. } => {
+                if let Some(operation) = operation.take() {
+                    take(operation);
+                }
+            }
+            Task::Batch { operations, .. } => operations.drain(..).for_each(take),
+        }
+    }
+
+    /// Takes the result of the next operation.
+    fn respond(&mut self, result: Result<D::Response, Payload>) {
+        match &mut self.task {
+            Task::CatchUp => {}
+            Task::One { response, .. } => match result {
+                Ok(answer) => *response = Some(answer),
+                Err(payload) => self.panic = Some(payload),
+            },
+            Task::Batch { responses, .. } => respond_in_batch(responses, &mut self.panic, result),
+        }
+    }
+}
+
+/// After a panic nobody will see the other responses of the batch.
+fn respond_in_batch<R>(responses: &mut Vec<R>, panic: &mut Option<Payload>, result: Result<R, Payload>) {
+    match result {
+        Ok(response) if panic.is_none() => responses.push(response),
+        Ok(response) => contain(|| drop(response)),
+        Err(payload) => match panic {
+            None => *panic = Some(payload),
+            Some(_) => discard(payload),
+        },
+    }
+}
+
+impl<D: Dispatch> Request<D> {
+    pub(crate) fn new(task: Task<D>) -> Self {
+        Self {
+            state: AtomicU32::new(PENDING),
+            next: UnsafeCell::new(ptr::null()),
+            work: UnsafeCell::new(Work::new(task)),
+        }
+    }
+
+    pub(crate) fn into_work(self) -> Work<D> {
+        self.work.into_inner()
+    }
+
+    /// The request posted before this one.
+    ///
+    /// # Safety
+    /// The request is not yet posted and the caller made it, or the caller holds the combiner lock that it is posted to and
+    /// has not answered it.
+    pub(crate) unsafe fn next(&self) -> *const Self {
+        self.next.with(|next| {
+            // SAFETY: the caller has the sole right to the field (see its rules).
+            unsafe { *next }
+        })
+    }
+
+    /// # Safety
+    /// As for [`next`](Self::next).
+    pub(crate) unsafe fn set_next(&self, request: *const Self) {
+        self.next.with_mut(|next| {
+            // SAFETY: the caller has the sole right to the field (see its rules).
+            unsafe { *next = request };
+        });
+    }
+
+    /// # Safety
+    /// As for [`next`](Self::next).
+    unsafe fn with_work<R>(&self, f: impl FnOnce(&mut Work<D>) -> R) -> R {
+        self.work.with_mut(|work| {
+            // SAFETY: the caller has the sole right to the field (see its rules).
+            f(unsafe { &mut *work })
+        })
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        // Acquire: pairs with the Release in `answer`; the results are visible. Weakened, the model `request_post_answer` sees
+        // the work read while the combiner writes it.
+        self.state.load(Ordering::Acquire) == ANSWERED
+    }
+
+    /// Sleeps until the request is answered or `unattended` (nobody combines, so its thread should). May return early.
+    pub(crate) fn park_unless(&self, unattended: impl FnOnce() -> bool) {
+        // Relaxed, both: `is_answered` acquires; that we are parked tells the combiner to unpark, nothing else.
+        if self.state.compare_exchange(PENDING, PARKED, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return;
+        }
+        // Relaxed: asked under the lock that the combiner's unpark takes after `answer`'s swap.
+        park(Self::key_of(self), || self.state.load(Ordering::Relaxed) == PARKED && !unattended());
+        // Relaxed, both: as above. Fails if the request is answered.
+        let _ = self.state.compare_exchange(PARKED, PENDING, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// What a parked thread is woken by. Only an address: usable when the request is gone.
+    pub(crate) fn key_of(this: *const Self) -> usize {
+        this.addr()
+    }
+
+    /// Gives the request back to its thread. It may be gone when this returns.
+    ///
+    /// # Safety
+    /// As for [`next`](Self::next); and the caller does not touch the request again.
+    unsafe fn answer(this: *const Self) {
+        // SAFETY: not answered yet, so its thread is waiting and the request is alive.
+        let request = unsafe { &*this };
+        // Release: the results are visible to the thread; pairs with the Acquire in `is_answered`.
+        if request.state.swap(ANSWERED, Ordering::Release) == PARKED {
+            unpark_one(Self::key_of(this));
+        }
+    }
+}
+
+/// Requests that a combiner has in hand, oldest first. The order in which they were posted is the order in which they are served.
+pub(crate) struct RequestList<D: Dispatch> {
+    first: *const Request<D>,
+}
+
+impl<D: Dispatch> RequestList<D> {
+    /// A list of one.
+    ///
+    /// # Safety
+    /// The caller holds the combiner lock as long as it has the list, made the request and has not posted it.
+    pub(crate) unsafe fn of_one(request: &Request<D>) -> Self {
+        Self { first: request }
+    }
+
+    /// The chain of posted requests that begins with the `newest`, turned round.
+    ///
+    /// # Safety
+    /// The caller holds the combiner lock that they were posted to as long as it has the list, and has them from its queue.
+    pub(crate) unsafe fn from_newest(newest: *const Request<D>) -> Self {
+        let mut first = ptr::null();
+        let mut request = newest;
+        while !request.is_null() {
+            // SAFETY: pending, so alive.
+            let this = unsafe { &*request };
+            // SAFETY: pending, and the caller holds the combiner lock.
+            let before = unsafe { this.next() };
+            // SAFETY: as above.
+            unsafe { this.set_next(first) };
+            first = request;
+            request = before;
+        }
+        Self { first }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_null()
+    }
+
+    /// Splits off as many of the oldest requests as together have at most `most` operations, but at least one.
+    pub(crate) fn take_front(&mut self, most: usize) -> Self {
+        let mut last = self.first;
+        let mut operations = 0;
+        for request in self.iter() {
+            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            operations += unsafe { request.with_work(|work| work.operations()) };
+            if operations > most && !ptr::eq(request, self.first) {
+                break;
+            }
+            last = request;
+        }
+        let front = Self { first: self.first };
+        // SAFETY: in the list, so pending and alive (a null `last` belongs to an empty list).
+        if let Some(last) = unsafe { last.as_ref() } {
+            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            self.first = unsafe { last.next() };
+            // SAFETY: as above.
+            unsafe { last.set_next(ptr::null()) };
+        }
+        front
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Request<D>> {
+        // SAFETY: in the list, so pending and alive.
+        let mut request = unsafe { self.first.as_ref() };
+        iter::from_fn(move || {
+            let this = request?;
+            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            let next = unsafe { this.next() };
+            // SAFETY: in the list, so pending and alive.
+            request = unsafe { next.as_ref() };
+            Some(this)
+        })
+    }
+
+    fn each(&mut self, mut f: impl FnMut(&mut Work<D>)) {
+        for request in self.iter() {
+            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            unsafe { request.with_work(&mut f) };
+        }
+    }
+
+    /// How many operations they have together.
+    pub(crate) fn operations(&mut self) -> usize {
+        let mut operations = 0;
+        self.each(|work| operations += work.operations());
+        operations
+    }
+
+    /// Hands the operations back to those who posted them.
+    pub(crate) fn refuse(&mut self) {
+        self.each(|work| work.refused = work.operations() > 0);
+    }
+
+    /// Whether an operation panicked.
+    pub(crate) fn has_panic(&mut self) -> bool {
+        let mut panicked = false;
+        self.each(|work| panicked |= work.panic.is_some());
+        panicked
+    }
+
+    /// Executes the operations where they are, on a replica that has no log.
+    pub(crate) fn execute(&mut self, data: &mut D) {
+        self.prefetch(data);
+        self.each(|work| work.execute(data));
+    }
+
+    fn prefetch(&mut self, data: &D) {
+        // With one request there is nothing to overlap with.
+        for request in self.iter().skip(1) {
+            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            unsafe {
+                request.with_work(|work| {
+                    if let Task::One { operation: Some(operation), .. } = &work.task {
+                        contain(|| data.prefetch(operation));
+                    }
+                });
+            }
+        }
+    }
+
+    /// Moves the operations into the log and publishes them.
+    pub(crate) fn append(&mut self, log: &Log<D::WriteOperation>, reservation: &Reservation) {
+        let mut position = reservation.start();
+        self.each(|work| {
+            work.take_operations(|operation| {
+                // SAFETY: reserved by our caller, not yet published, and each position is filled once.
+                unsafe { log.fill(position, operation) };
+                position += 1;
+            });
+        });
+        debug_assert_eq!(position, reservation.end(), "as many operations as were counted");
+        // SAFETY: every position is filled: the reservation is for as many operations as there are.
+        unsafe { log.publish(reservation) };
+    }
+
+    /// Hands the results of the operations that were appended, in the order in which they were, to their requests.
+    pub(crate) fn responder(&mut self) -> impl FnMut(Result<D::Response, Payload>) {
+        let mut requests = self.iter().flat_map(|request| {
+            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            let appended = unsafe { request.with_work(|work| work.appended) };
+            iter::repeat_n(request, appended)
+        });
+        move |result| {
+            let request = requests.next().expect("a result for each operation that was appended");
+            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            unsafe { request.with_work(|work| work.respond(result)) };
+        }
+    }
+
+    /// Gives all requests back to their threads.
+    pub(crate) fn answer(&mut self) {
+        let mut request = self.first;
+        self.first = ptr::null();
+        while !request.is_null() {
+            // SAFETY: not yet answered, so alive.
+            let this = unsafe { &*request };
+            // SAFETY: not yet answered, and we hold the combiner lock.
+            let next = unsafe { this.next() };
+            // SAFETY: as above; it is out of the list and is not touched again.
+            unsafe { Request::answer(request) };
+            request = next;
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The readers-writer lock around a replica: readers spread over cells of their own, one writer at a time.
+//!
+//! A reader raises its cell, then looks for a writer; a writer raises its flag, then looks at every cell. Each side's fence
+//! between the two steps makes sure that at least one of them sees the other:
+//!
+//! * if the reader's fence comes first, the writer finds the cell raised, and waits until it is lowered;
+//! * if the writer's fence comes first, the reader finds the flag, lowers its cell again, and waits for the flag to go.
+//!
+//! Both may see each other; then the reader gives way. So a writer waits only for reads that began before it, and readers
+//! wait for one write phase. Readers whose cells differ share no cache line that any of them writes.
+//!
+//! Writers never meet here: a replica is written only by who holds its combiner lock.
+
+use alloc::boxed::Box;
+use core::ptr;
+
+use crossbeam_utils::CachePadded;
+
+use crate::sync::{AtomicU32, Backoff, Ordering, UnsafeCell, fence_after_read_modify_write, park, unpark_all};
+
+/// A writer is at work, or waits for readers to leave.
+const WRITER: u32 = 1;
+/// Readers are parked until the writer is done. Only ever set together with [`WRITER`].
+const READERS_PARKED: u32 = 2;
+/// The writer is parked until readers have left. Only ever set together with [`WRITER`].
+const WRITER_PARKED: u32 = 4;
+
+/// A structure and the lock around it.
+///
+/// | `state` | meaning |
+/// |---|---|
+/// | 0 | free: readers come and go, each raising and lowering its cell |
+/// | `WRITER` | a writer waits for the raised cells, then works; readers stay out |
+/// | … `+ READERS_PARKED` | unparks them when it is done |
+/// | … `+ WRITER_PARKED` | a reader that leaves unparks the writer |
+#[derive(Debug)]
+pub(crate) struct ReplicaLock<D> {
+    state: CachePadded<AtomicU32>,
+    cells: Box<[CachePadded<ReaderCell>]>,
+    /// 1. Shared between readers: while a cell is raised and the reader has seen no writer since.
+    /// 2. Exclusively: by the writer, once it has set `WRITER` and then seen every cell lowered, until it clears it.
+    data: UnsafeCell<D>,
+}
+
+// SAFETY: moving the lock moves the structure, and nothing else in it is tied to a thread.
+unsafe impl<D: Send> Send for ReplicaLock<D> {}
+// SAFETY: `read` lends `&D` to several threads at once (`D: Sync`); `write` lends `&mut D` to one thread after the other,
+// which may replace and drop what it finds (`D: Send`).
+unsafe impl<D: Send + Sync> Sync for ReplicaLock<D> {}
+
+/// Counts the readers inside that came through it: those of the handles that were given this cell.
+#[derive(Debug)]
+pub(crate) struct ReaderCell {
+    inside: AtomicU32,
+    /// How many handles have this cell. For sharing out and for statistics only.
+    handles: AtomicU32,
+}
+
+impl<D> ReplicaLock<D> {
+    /// A free lock with that many cells, at least one. More readers than cells share them.
+    pub(crate) fn new(data: D, cells: usize) -> Self {
+        let cell = || CachePadded::new(ReaderCell { inside: AtomicU32::new(0), handles: AtomicU32::new(0) });
+        Self {
+            state: CachePadded::new(AtomicU32::new(0)),
+            cells: (0..cells.max(1)).map(|_| cell()).collect(),
+            data: UnsafeCell::new(data),
+        }
+    }
+
+    /// Gives a new handle the cell that fewest handles have. O(cells).
+    pub(crate) fn assign_cell(&self) -> usize {
+        // Relaxed: a stale count makes the sharing a little uneven, no more.
+        let handles = |index: &usize| self.cells[*index].handles.load(Ordering::Relaxed);
+        let index = (0..self.cells.len()).min_by_key(handles).unwrap_or(0);
+        // Relaxed: as above.
+        self.cells[index].handles.fetch_add(1, Ordering::Relaxed);
+        index
+    }
+
+    pub(crate) fn cell(&self, index: usize) -> &ReaderCell {
+        &self.cells[index]
+    }
+
+    /// How many handles have cells here.
+    pub(crate) fn handles(&self) -> usize {
+        // Relaxed: a statistic.
+        self.cells.iter().map(|cell| cell.handles.load(Ordering::Relaxed) as usize).sum()
+    }
+
+    /// Runs `f` on the structure together with other readers. `cell` is one of this lock's.
+    ///
+    /// Everything that was written before the last write phase ended is visible to `f`.
+    #[inline]
+    pub(crate) fn read<R>(&self, cell: &ReaderCell, f: impl FnOnce(&D) -> R) -> R {
+        struct Leave<'a, D>(&'a ReplicaLock<D>, &'a ReaderCell);
+        impl<D> Drop for Leave<'_, D> {
+            #[inline]
+            fn drop(&mut self) {
+                self.0.leave(self.1);
+            }
+        }
+
+        self.enter(cell);
+        let _leave = Leave(self, cell);
+        self.data.with(|data| {
+            // SAFETY: rule 1 of `data`: `enter` has raised the cell and seen no writer; it is lowered after `f`.
+            f(unsafe { &*data })
+        })
+    }
+
+    #[inline]
+    fn enter(&self, cell: &ReaderCell) {
+        if !self.try_enter(cell) {
+            self.enter_slow(cell);
+        }
+    }
+
+    #[inline]
+    fn try_enter(&self, cell: &ReaderCell) -> bool {
+        // Relaxed: ordered by the fence. Announce, then check: see the module.
+        cell.inside.fetch_add(1, Ordering::Relaxed);
+        fence_after_read_modify_write();
+        // Acquire: pairs with the Release in `end_write`, so what the writer did is visible. Weakened, the model
+        // `rwlock_excludes` sees a torn value; without the fence too.
+        self.state.load(Ordering::Acquire) & WRITER == 0
+    }
+
+    #[cold]
+    fn enter_slow(&self, cell: &ReaderCell) {
+        loop {
+            self.leave(cell);
+            self.await_end_of_write();
+            if self.try_enter(cell) {
+                return;
+            }
+        }
+    }
+
+    #[inline]
+    fn leave(&self, cell: &ReaderCell) {
+        // Release: our reads come before the writer's writes; pairs with the Acquire in `await_readers`. Weakened, the
+        // model `rwlock_excludes` sees a write during a read.
+        cell.inside.fetch_sub(1, Ordering::Release);
+        // Lower, then look for a parked writer; it sets its bit, then looks at the cell. Whichever fence comes first, either
+        // we see the bit or it sees the cell lowered. Without the fence the model `rwlock_wakes_the_writer` hangs.
+        fence_after_read_modify_write();
+        // Relaxed: nothing is read on the strength of it.
+        if self.state.load(Ordering::Relaxed) & WRITER_PARKED != 0 {
+            self.wake_writer();
+        }
+    }
+
+    #[cold]
+    fn wake_writer(&self) {
+        unpark_all(self.writer_key());
+    }
+
+    #[cold]
+    fn await_end_of_write(&self) {
+        let backoff = Backoff::new();
+        loop {
+            // Relaxed: a hint; `try_enter` decides.
+            let state = self.state.load(Ordering::Relaxed);
+            if state & WRITER == 0 {
+                return;
+            }
+            if !backoff.is_completed() {
+                backoff.snooze();
+                continue;
+            }
+            let parked = state | READERS_PARKED;
+            // Relaxed: a request to the writer, which finds it in its swap: same atomic, so nothing to be ordered.
+            let marked = state == parked
+                || self.state.compare_exchange(state, parked, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+            if marked {
+                // Relaxed: asked under the lock that the writer's unpark takes after it has changed the state.
+                let parked = || self.state.load(Ordering::Relaxed) & READERS_PARKED != 0;
+                park(self.readers_key(), parked);
+            }
+        }
+    }
+
+    /// Runs `f` on the structure, alone. Waits for the readers that are inside.
+    ///
+    /// # Safety
+    /// One caller at a time: who holds the replica's combiner lock.
+    #[inline]
+    pub(crate) unsafe fn write<R>(&self, f: impl FnOnce(&mut D) -> R) -> R {
+        struct EndWrite<'a, D>(&'a ReplicaLock<D>);
+        impl<D> Drop for EndWrite<'_, D> {
+            #[inline]
+            fn drop(&mut self) {
+                self.0.end_write();
+            }
+        }
+
+        // Relaxed: the previous writer's work came with the combiner lock; readers are ordered by the fence.
+        self.state.swap(WRITER, Ordering::Relaxed);
+        fence_after_read_modify_write();
+        for cell in &self.cells {
+            self.await_readers(cell);
+        }
+        let _end = EndWrite(self);
+        self.data.with_mut(|data| {
+            // SAFETY: rule 2 of `data`: `WRITER` is set, every cell has been seen lowered since; other writers are
+            // excluded by the caller.
+            f(unsafe { &mut *data })
+        })
+    }
+
+    #[inline]
+    fn await_readers(&self, cell: &ReaderCell) {
+        // Acquire: pairs with the Release in `leave`.
+        if cell.inside.load(Ordering::Acquire) != 0 {
+            self.await_readers_slow(cell);
+        }
+    }
+
+    #[cold]
+    fn await_readers_slow(&self, cell: &ReaderCell) {
+        let backoff = Backoff::new();
+        // Acquire: as in `await_readers`.
+        while cell.inside.load(Ordering::Acquire) != 0 {
+            if !backoff.is_completed() {
+                backoff.snooze();
+                continue;
+            }
+            // Relaxed: ordered by the fence, see `leave`. The bit stays until the end of the write.
+            self.state.fetch_or(WRITER_PARKED, Ordering::Relaxed);
+            fence_after_read_modify_write();
+            // Relaxed: decides about sleeping only; the loop looks again.
+            park(self.writer_key(), || cell.inside.load(Ordering::Relaxed) != 0);
+        }
+    }
+
+    #[inline]
+    fn end_write(&self) {
+        // Release: the write is visible to readers; pairs with the Acquire in `try_enter`.
+        if self.state.swap(0, Ordering::Release) & READERS_PARKED != 0 {
+            self.wake_readers();
+        }
+    }
+
+    #[cold]
+    fn wake_readers(&self) {
+        unpark_all(self.readers_key());
+    }
+
+    pub(crate) fn into_inner(self) -> D {
+        self.data.into_inner()
+    }
+
+    fn readers_key(&self) -> usize {
+        ptr::from_ref(&self.state).addr()
+    }
+
+    /// Another address within the lock, so that the two kinds of waiters are not woken for each other.
+    fn writer_key(&self) -> usize {
+        self.readers_key() + 1
+    }
+}
+
+impl ReaderCell {
+    /// Gives the cell back: a handle that had it is gone.
+    pub(crate) fn resign(&self) {
+        // Relaxed: see `assign_cell`.
+        self.handles.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,230 @@
+//! The one file that names atomics, cells, fences, parking or loom.
+//!
+//! The rest of the crate is written against these names, so that under `--cfg loom` together with the feature `loom`
+//! the very same code runs in the model checker. Both are asked for, so that a program which sets `--cfg loom` for
+//! models of its own still gets the real thing from this crate.
+
+#[cfg(all(loom, feature = "loom"))]
+pub(crate) use model::*;
+#[cfg(not(all(loom, feature = "loom")))]
+pub(crate) use real::*;
+
+pub(crate) use core::sync::atomic::Ordering;
+
+/// A statistic: counts, orders nothing, and is therefore left out of the models' search.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(core::sync::atomic::AtomicU64);
+
+impl Counter {
+    /// Adds, from a thread that is the counter's only writer at the time.
+    #[inline]
+    pub(crate) fn add_exclusive(&self, amount: u64) {
+        // Relaxed: a statistic; the lock that makes the caller the only writer also orders it with the next one.
+        let value = self.0.load(Ordering::Relaxed);
+        // Relaxed: as above.
+        self.0.store(value.wrapping_add(amount), Ordering::Relaxed);
+    }
+
+    /// Adds, from any thread.
+    pub(crate) fn add(&self, amount: u64) {
+        // Relaxed: a statistic, nothing is published through it.
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        // Relaxed: as above.
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(not(all(loom, feature = "loom")))]
+mod real {
+    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
+
+    pub(crate) use parking::{park, unpark_all, unpark_one};
+
+    /// A full fence for a thread that has just done an atomic read-modify-write.
+    ///
+    /// Announce-then-check needs the announcement to be visible before the check reads. On x86-64 the announcement, a
+    /// locked instruction, is a full fence by itself, so all that is left to do is to keep the compiler from moving
+    /// the check up; `mfence` on top would cost twice the instruction that it follows. Elsewhere it is the fence that
+    /// the memory model asks for.
+    #[inline(always)]
+    pub(crate) fn fence_after_read_modify_write() {
+        use core::sync::atomic::Ordering::SeqCst;
+        if cfg!(all(target_arch = "x86_64", not(miri))) {
+            core::sync::atomic::compiler_fence(SeqCst);
+        } else {
+            core::sync::atomic::fence(SeqCst);
+        }
+    }
+
+    /// [`core::cell::UnsafeCell`] in the form that loom can watch.
+    #[derive(Debug)]
+    #[repr(transparent)]
+    pub(crate) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(core::cell::UnsafeCell::new(value))
+        }
+
+        #[inline(always)]
+        pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+            f(self.0.get())
+        }
+
+        #[inline(always)]
+        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0.get())
+        }
+
+        pub(crate) fn into_inner(self) -> T {
+            self.0.into_inner()
+        }
+    }
+
+    /// Waiting in three steps: spin while the answer is likely to be nanoseconds away, then give the processor to
+    /// whoever may be holding things up, then say that it is time to park.
+    pub(crate) struct Backoff(crossbeam_utils::Backoff);
+
+    impl Backoff {
+        pub(crate) fn new() -> Self {
+            Self(crossbeam_utils::Backoff::new())
+        }
+
+        /// Spins or yields, longer each time.
+        pub(crate) fn snooze(&self) {
+            self.0.snooze();
+        }
+
+        /// Whether it is time to park.
+        pub(crate) fn is_completed(&self) -> bool {
+            self.0.is_completed()
+        }
+
+        pub(crate) fn reset(&self) {
+            self.0.reset();
+        }
+
+        /// Waits for something that sends no wake-up: as [`snooze`](Self::snooze), then short sleeps.
+        pub(crate) fn rest(&self) {
+            if self.is_completed() {
+                nap();
+            } else {
+                self.snooze();
+            }
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn nap() {
+        std::thread::sleep(core::time::Duration::from_micros(100));
+    }
+
+    #[cfg(not(feature = "std"))]
+    fn nap() {
+        core::hint::spin_loop();
+    }
+
+    #[cfg(feature = "std")]
+    mod parking {
+        use parking_lot_core::{DEFAULT_PARK_TOKEN, DEFAULT_UNPARK_TOKEN};
+
+        /// Sleeps until somebody unparks `key`, unless `validate` says no. It is asked under the lock that an unpark
+        /// of the same key takes, so a change made before an unpark is either seen by it or followed by the wake-up.
+        /// May return for no reason.
+        pub(crate) fn park(key: usize, validate: impl FnOnce() -> bool) {
+            // SAFETY: `key` is the address of an object of this crate's, so no other user of the parking lot has it,
+            // and our `validate` only reads atomics: it neither panics nor calls into the parking lot.
+            unsafe {
+                parking_lot_core::park(key, validate, || {}, |_, _| {}, DEFAULT_PARK_TOKEN, None);
+            }
+        }
+
+        /// Wakes one thread parked on `key`.
+        pub(crate) fn unpark_one(key: usize) {
+            // SAFETY: `key` as for `park`; the callback does nothing. The address is not dereferenced, so the object
+            // may be gone already; should another object have its place, its waiter wakes for no reason.
+            unsafe {
+                parking_lot_core::unpark_one(key, |_| DEFAULT_UNPARK_TOKEN);
+            }
+        }
+
+        /// Wakes all threads parked on `key`.
+        pub(crate) fn unpark_all(key: usize) {
+            // SAFETY: as for `unpark_one`.
+            unsafe {
+                parking_lot_core::unpark_all(key, DEFAULT_UNPARK_TOKEN);
+            }
+        }
+    }
+
+    /// Without an operating system there is nobody to park with: waiting is spinning.
+    #[cfg(not(feature = "std"))]
+    mod parking {
+        pub(crate) fn park(_key: usize, _validate: impl FnOnce() -> bool) {
+            core::hint::spin_loop();
+        }
+
+        pub(crate) fn unpark_one(_key: usize) {}
+
+        pub(crate) fn unpark_all(_key: usize) {}
+    }
+}
+
+#[cfg(all(loom, feature = "loom"))]
+mod model {
+    use loom::sync::{Condvar, Mutex};
+
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
+
+    pub(crate) fn fence_after_read_modify_write() {
+        loom::sync::atomic::fence(loom::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Parks at the first opportunity: that is where wake-ups can be lost. Spinning would only add states.
+    pub(crate) struct Backoff;
+
+    impl Backoff {
+        pub(crate) fn new() -> Self {
+            Self
+        }
+
+        pub(crate) fn snooze(&self) {
+            loom::thread::yield_now();
+        }
+
+        pub(crate) fn is_completed(&self) -> bool {
+            true
+        }
+
+        pub(crate) fn reset(&self) {}
+
+        pub(crate) fn rest(&self) {
+            loom::thread::yield_now();
+        }
+    }
+
+    loom::lazy_static! {
+        /// One bucket for all keys: an unpark wakes everybody, and spurious wake-ups are allowed.
+        static ref PARKING_LOT: (Mutex<()>, Condvar) = (Mutex::new(()), Condvar::new());
+    }
+
+    pub(crate) fn park(_key: usize, validate: impl FnOnce() -> bool) {
+        let guard = PARKING_LOT.0.lock().unwrap();
+        if validate() {
+            drop(PARKING_LOT.1.wait(guard).unwrap());
+        }
+    }
+
+    pub(crate) fn unpark_one(key: usize) {
+        unpark_all(key);
+    }
+
+    pub(crate) fn unpark_all(_key: usize) {
+        let _guard = PARKING_LOT.0.lock().unwrap();
+        PARKING_LOT.1.notify_all();
+    }
+}
