@@ -149,7 +149,7 @@ impl Builder {
         let (least, most) = DEFAULT_LOG_ENTRIES;
         match self.log_entries {
             None => {
-                Ok((DEFAULT_LOG_BYTES / size_of::<Entry<Op>>() + 1).next_power_of_two().div_ceil(2).clamp(least, most))
+                Ok(previous_power_of_two(DEFAULT_LOG_BYTES / size_of::<Entry<Op>>()).clamp(least, most))
             }
             Some(entries @ 1..=MAX_LOG_ENTRIES) => Ok(entries.next_power_of_two()),
             Some(requested) => Err(BuildError::LogEntries { requested, max: MAX_LOG_ENTRIES }),
@@ -157,18 +157,31 @@ impl Builder {
     }
 }
 
+fn previous_power_of_two(n: usize) -> usize {
+    n.checked_ilog2().map_or(0, |exponent| 1 << exponent)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn assert_default<Op>() {
+        let (least, most) = DEFAULT_LOG_ENTRIES;
+        let entries = Builder::default().log_capacity::<Op>().unwrap();
+        let bytes = entries * size_of::<Entry<Op>>();
+        assert!(entries.is_power_of_two() && (least..=most).contains(&entries), "{entries}");
+        assert!(bytes <= DEFAULT_LOG_BYTES || entries == least, "too large: {bytes}");
+        assert!(2 * bytes > DEFAULT_LOG_BYTES || entries == most, "smaller than need be: {bytes}");
+    }
+
     #[test]
     fn the_default_log_has_as_many_entries_as_fit() {
-        let default = Builder::default();
-        assert_eq!(default.log_capacity::<u64>(), Ok(16 << 10), "16 bytes each: at the upper bound");
-        assert_eq!(default.log_capacity::<[u64; 7]>(), Ok(8 << 10), "64 bytes each: exactly 512 KiB");
-        assert_eq!(default.log_capacity::<[u64; 8]>(), Ok(4 << 10), "72 bytes each: rounded down");
-        assert_eq!(default.log_capacity::<[u8; 16 << 10]>(), Ok(64), "at the lower bound");
-        assert_eq!(default.log_capacity::<[u8; 1 << 24]>(), Ok(64));
+        assert_default::<()>();
+        assert_default::<u64>();
+        assert_default::<[u64; 7]>();
+        assert_default::<[u64; 8]>();
+        assert_default::<[u8; 16 << 10]>();
+        assert_default::<[u8; 1 << 24]>();
     }
 
     #[test]

@@ -43,6 +43,10 @@ mod real {
 
     pub(crate) use parking::{park, unpark_all, unpark_one};
 
+    /// How many rounds a thread combines before it leaves the rest to others: few enough that its own caller is not
+    /// kept waiting for long, many enough that the change of combiners costs little.
+    pub(crate) const COMBINING_ROUNDS: usize = 32;
+
     /// A full fence for a thread that has just done an atomic read-modify-write.
     ///
     /// Announce-then-check needs the announcement to be visible before the check reads. On x86-64 the announcement, a
@@ -179,6 +183,9 @@ mod model {
 
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
+
+    /// So few that every model meets a combiner that leaves.
+    pub(crate) const COMBINING_ROUNDS: usize = 1;
 
     pub(crate) fn fence_after_read_modify_write() {
         loom::sync::atomic::fence(loom::sync::atomic::Ordering::SeqCst);

@@ -23,11 +23,7 @@ use crate::log::{Garbage, Log, Published};
 use crate::panic::{AbortOnUnwind, Payload, catch, contain, discard, resume};
 use crate::replica::request::{RequestList, Work};
 use crate::replica::{Replica, ReplicaSet, Request, Task, Turn};
-use crate::sync::Backoff;
-
-/// How many rounds a thread combines before it leaves the rest to others: few enough that its own caller is not kept
-/// waiting for long, many enough that the change of combiners costs little.
-pub(crate) const ROUNDS: usize = 32;
+use crate::sync::{Backoff, COMBINING_ROUNDS};
 
 /// The structure is poisoned; what was given is handed back.
 pub(crate) struct Refused<T>(pub(crate) T);
@@ -164,7 +160,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// Serves `requests`, then what is posted meanwhile, until there is nothing more or the turn is over.
     fn combine(&self, mut turn: Turn<'_, D>, mut requests: RequestList<D>) {
         let mut garbage = Garbage::new();
-        for _ in 0..ROUNDS {
+        for _ in 0..COMBINING_ROUNDS {
             self.serve(&mut turn, &mut requests, &mut garbage);
             match turn.finish() {
                 Ok(()) => return self.clean_up(garbage),

@@ -5,7 +5,7 @@
 //! that finds the queue empty. So a posted request always has somebody who owes it an answer, and no fence, no scan
 //! over threads and no timed wake-up is needed for it.
 //!
-//! One exception keeps a thread from combining for others for ever: after [`ROUNDS`](super::combiner::ROUNDS) rounds the
+//! One exception keeps a thread from combining for others for ever: after [`COMBINING_ROUNDS`](crate::sync::COMBINING_ROUNDS) the
 //! holder leaves although requests are posted, and wakes the newest of their threads. That one, any other of them that is
 //! awake, or a newcomer takes the lock together with the queue. No wake-up is lost: the leaver first lets go and then
 //! unparks; a thread parks only if it finds, under the lock that the unpark takes too, that the combiner lock is held.
@@ -146,12 +146,12 @@ impl<'a, D: Dispatch> Turn<'a, D> {
     /// The turn of a lone writer: if nobody combines and nothing is posted.
     #[inline]
     pub(crate) fn alone(replica: &'a Replica<D>) -> Option<Self> {
-        replica.queue.try_lock_idle().then_some(Self { replica })
+        replica.queue.try_lock_idle().then(|| Self { replica })
     }
 
     /// If nobody combines.
     pub(crate) fn attempt(replica: &'a Replica<D>) -> Option<Self> {
-        replica.queue.try_lock().then_some(Self { replica })
+        replica.queue.try_lock().then(|| Self { replica })
     }
 
     /// A turn; or else `request` is posted and will be answered, by who has the turn now or by who finds the queue
@@ -160,7 +160,7 @@ impl<'a, D: Dispatch> Turn<'a, D> {
     /// # Safety
     /// `request` stays where it is until it is answered, or until the turn returned here is over.
     pub(crate) unsafe fn or_post(replica: &'a Replica<D>, request: &Request<D>) -> Option<Self> {
-        replica.queue.lock_or_post(request).then_some(Self { replica })
+        replica.queue.lock_or_post(request).then(|| Self { replica })
     }
 
     pub(crate) fn replica(&self) -> &'a Replica<D> {

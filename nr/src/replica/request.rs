@@ -215,6 +215,9 @@ impl<D: Dispatch> RequestList<D> {
     /// # Safety
     /// The caller holds the combiner lock as long as it has the list, made the request and has not posted it.
     pub(crate) unsafe fn of_one(request: &Request<D>) -> Self {
+        // An attempt to post it that came too late may have left its mark.
+        // SAFETY: made by the caller and not posted.
+        unsafe { request.set_next(ptr::null()) };
         Self { first: request }
     }
 
