@@ -148,9 +148,7 @@ impl Builder {
     fn log_capacity<Op>(&self) -> Result<usize, BuildError> {
         let (least, most) = DEFAULT_LOG_ENTRIES;
         match self.log_entries {
-            None => {
-                Ok(previous_power_of_two(DEFAULT_LOG_BYTES / size_of::<Entry<Op>>()).clamp(least, most))
-            }
+            None => Ok(previous_power_of_two(DEFAULT_LOG_BYTES / size_of::<Entry<Op>>()).clamp(least, most)),
             Some(entries @ 1..=MAX_LOG_ENTRIES) => Ok(entries.next_power_of_two()),
             Some(requested) => Err(BuildError::LogEntries { requested, max: MAX_LOG_ENTRIES }),
         }

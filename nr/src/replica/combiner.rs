@@ -19,7 +19,7 @@
 use alloc::vec::Vec;
 
 use crate::dispatch::Dispatch;
-use crate::log::{Garbage, Log, Published};
+use crate::log::{Garbage, Log, Published, Reservation};
 use crate::panic::{AbortOnUnwind, Payload, catch, contain, discard, resume};
 use crate::replica::request::{RequestList, Work};
 use crate::replica::{Replica, ReplicaSet, Request, Task, Turn};
@@ -36,24 +36,22 @@ impl<D: Dispatch> ReplicaSet<D> {
         replica: &Replica<D>,
         operation: D::WriteOperation,
     ) -> Result<D::Response, Refused<D::WriteOperation>> {
-        if self.log.is_none() {
-            if let Some(turn) = Turn::alone(replica) {
-                return self.execute_alone(turn, operation);
+        match Turn::alone(replica) {
+            Some(turn) if self.poison.is_set() => {
+                drop(turn);
+                Err(Refused(operation))
             }
+            Some(turn) => Ok(match &self.log {
+                None => self.execute_alone(turn, operation),
+                Some(log) => self.execute_alone_through(log, turn, operation),
+            }),
+            None => self.execute_posted(replica, operation),
         }
-        self.execute_one(replica, operation)
     }
 
     /// The short way: no log, no contention, no request.
     #[inline]
-    fn execute_alone(
-        &self,
-        mut turn: Turn<'_, D>,
-        operation: D::WriteOperation,
-    ) -> Result<D::Response, Refused<D::WriteOperation>> {
-        if self.poison.is_set() {
-            return Err(Refused(operation));
-        }
+    fn execute_alone(&self, mut turn: Turn<'_, D>, operation: D::WriteOperation) -> D::Response {
         let result = turn.write(|data| {
             let result = catch(|| data.dispatch_mut(&operation));
             if result.is_err() {
@@ -61,14 +59,9 @@ impl<D: Dispatch> ReplicaSet<D> {
             }
             result
         });
-        let replica = turn.replica();
-        replica.counters.rounds.add_exclusive(1);
-        replica.counters.operations.add_exclusive(1);
-        if let Err(turn) = turn.finish() {
-            self.combine_posted(turn);
-        }
+        self.end_lone_turn(turn);
         match result {
-            Ok(response) => Ok(response),
+            Ok(response) => response,
             Err(payload) => {
                 contain(|| drop(operation));
                 resume(payload)
@@ -76,7 +69,43 @@ impl<D: Dispatch> ReplicaSet<D> {
         }
     }
 
-    fn execute_one(
+    /// The short way through the log: a round of one operation, without a request.
+    fn execute_alone_through(
+        &self,
+        log: &Log<D::WriteOperation>,
+        mut turn: Turn<'_, D>,
+        operation: D::WriteOperation,
+    ) -> D::Response {
+        let mut garbage = Garbage::new();
+        let mut result = None;
+        let fill = |reservation: &Reservation| {
+            // SAFETY: reserved for this one operation, and filled once.
+            unsafe { log.fill(reservation.start(), operation) };
+            |answer| result = Some(answer)
+        };
+        // SAFETY: `fill` fills the one position.
+        unsafe { self.round(log, &mut turn, 1, &mut garbage, fill) };
+        self.end_lone_turn(turn);
+        self.clean_up(garbage);
+        match result {
+            Some(Ok(response)) => response,
+            Some(Err(payload)) => resume(payload),
+            None => unreachable!("a round replays what it has appended"),
+        }
+    }
+
+    #[inline]
+    fn end_lone_turn(&self, turn: Turn<'_, D>) {
+        let counters = &turn.replica().counters;
+        counters.rounds.add_exclusive(1);
+        counters.operations.add_exclusive(1);
+        if let Err(turn) = turn.finish() {
+            self.combine_posted(turn);
+        }
+    }
+
+    #[cold]
+    fn execute_posted(
         &self,
         replica: &Replica<D>,
         operation: D::WriteOperation,
@@ -208,29 +237,50 @@ impl<D: Dispatch> ReplicaSet<D> {
         });
     }
 
-    /// A round through the log.
+    /// A round through the log, or a look whether there is something to replay.
     fn execute_through(
         &self,
         log: &Log<D::WriteOperation>,
         turn: &mut Turn<'_, D>,
-        round: &mut RequestList<D>,
+        requests: &mut RequestList<D>,
         operations: u64,
         garbage: &mut Garbage<D::WriteOperation>,
     ) {
-        let replica = turn.replica().index;
         if operations == 0 {
             // SAFETY: our turn, until the end of the function.
-            let published = unsafe { log.completed_for(replica) };
+            let published = unsafe { log.completed_for(turn.replica().index) };
             self.replay(log, turn, &published, u64::MAX, |_| {});
             return;
         }
+        // SAFETY: `operations` is how many operations the requests have, and `append` fills a position with each.
+        unsafe {
+            self.round(log, turn, operations, garbage, |reservation| {
+                requests.append(log, reservation);
+                requests.responder()
+            });
+        }
+    }
+
+    /// A round of so many operations through the log: reserve, have `fill` move them in, publish, replay up to there.
+    /// What `fill` returns is given their results, in order.
+    ///
+    /// # Safety
+    /// `fill` fills every position of the reservation.
+    unsafe fn round<R: FnMut(Result<D::Response, Payload>)>(
+        &self,
+        log: &Log<D::WriteOperation>,
+        turn: &mut Turn<'_, D>,
+        operations: u64,
+        garbage: &mut Garbage<D::WriteOperation>,
+        fill: impl FnOnce(&Reservation) -> R,
+    ) {
         let reservation = self.reserve(log, turn, operations, garbage);
-        round.append(log, &reservation);
+        let respond = fill(&reservation);
+        // SAFETY: reserved above, filled by `fill`, published once.
+        unsafe { log.publish(&reservation) };
         // SAFETY: our turn, until the end of the function.
-        let published = unsafe { log.await_published(replica, reservation.end()) };
-        let mut respond = round.responder();
-        self.replay(log, turn, &published, reservation.start(), &mut respond);
-        drop(respond);
+        let published = unsafe { log.await_published(turn.replica().index, reservation.end()) };
+        self.replay(log, turn, &published, reservation.start(), respond);
         self.help_laggards(log, turn, &reservation);
     }
 

@@ -58,6 +58,7 @@ impl<D: Dispatch> Work<D> {
     /// How many operations are still to be executed.
     fn operations(&self) -> usize {
         match &self.task {
+            _ if self.refused => 0,
             Task::CatchUp => 0,
             Task::One { operation, .. } => usize::from(operation.is_some()),
             Task::Batch { operations, .. } => operations.len(),
@@ -67,6 +68,7 @@ impl<D: Dispatch> Work<D> {
     /// Executes the operations where they are.
     fn execute(&mut self, data: &mut D) {
         match &mut self.task {
+            _ if self.refused => {}
             Task::CatchUp => {}
             Task::One { operation, response } => {
                 if let Some(operation) = operation {
@@ -89,6 +91,7 @@ impl<D: Dispatch> Work<D> {
     fn take_operations(&mut self, mut take: impl FnMut(D::WriteOperation)) {
         self.appended = self.operations();
         match &mut self.task {
+            _ if self.refused => {}
             Task::CatchUp => {}
             Task::One { operation, .. } => {
                 if let Some(operation) = operation.take() {
@@ -327,7 +330,7 @@ impl<D: Dispatch> RequestList<D> {
         }
     }
 
-    /// Moves the operations into the log and publishes them.
+    /// Moves the operations into the log, where there are positions reserved for just as many.
     pub(crate) fn append(&mut self, log: &Log<D::WriteOperation>, reservation: &Reservation) {
         let mut position = reservation.start();
         self.each(|work| {
@@ -338,8 +341,6 @@ impl<D: Dispatch> RequestList<D> {
             });
         });
         debug_assert_eq!(position, reservation.end(), "as many operations as were counted");
-        // SAFETY: every position is filled: the reservation is for as many operations as there are.
-        unsafe { log.publish(reservation) };
     }
 
     /// Hands the results of the operations that were appended, in the order in which they were, to their requests.
