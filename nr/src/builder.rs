@@ -106,9 +106,10 @@ impl Builder {
     /// # Errors
     /// [`BuildError`] if the log or the replicas can't be of the number asked for, or there is no memory for the log.
     pub fn build<D: Dispatch + Clone>(self, data: D) -> Result<NodeReplicated<D>, BuildError> {
-        let last = self.plan()?.replicas() - 1;
+        let placement = self.plan()?;
+        let last = placement.replicas() - 1;
         let mut data = Some(data);
-        self.build_with(|replica| {
+        self.assemble(placement, |replica| {
             let copy = if replica.index() == last { data.take() } else { data.clone() };
             copy.expect("replicas are made once each, in order")
         })
@@ -119,11 +120,16 @@ impl Builder {
     ///
     /// # Errors
     /// As for [`build`](Self::build); nothing has been made then.
-    pub fn build_with<D: Dispatch>(
+    pub fn build_with<D: Dispatch>(self, make: impl FnMut(ReplicaId) -> D) -> Result<NodeReplicated<D>, BuildError> {
+        let placement = self.plan()?;
+        self.assemble(placement, make)
+    }
+
+    fn assemble<D: Dispatch>(
         self,
+        placement: Placement,
         mut make: impl FnMut(ReplicaId) -> D,
     ) -> Result<NodeReplicated<D>, BuildError> {
-        let placement = self.plan()?;
         let entries = self.log_capacity::<D::WriteOperation>()?;
         let log =
             match placement.replicas() {

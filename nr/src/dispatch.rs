@@ -20,7 +20,41 @@
 ///
 /// A write operation is moved into the log once, is read there by the threads of every replica, and is dropped by one of
 /// them: hence `Send + Sync`, and no `Clone`. A response goes to one other thread at most: hence `Send` only. A read operation
-/// never leaves the thread that made it, so it may borrow from the caller and needs no bound at all.
+/// never leaves the thread that made it, so it may borrow from the caller and needs no bound at all. A response that can't be
+/// sent, or an operation that can't be shared, does not compile:
+///
+/// ```compile_fail,E0277
+/// struct Text(String);
+/// impl nr::Dispatch for Text {
+///     type ReadOperation<'a> = ();
+///     type WriteOperation = String;
+///     type Response = std::rc::Rc<str>; // with `Arc<str>` all is well
+///     fn dispatch(&self, _: ()) -> Self::Response { self.0.as_str().into() }
+///     fn dispatch_mut(&mut self, op: &String) -> Self::Response { self.0 = op.clone(); op.as_str().into() }
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// struct Text(String);
+/// impl nr::Dispatch for Text {
+///     type ReadOperation<'a> = ();
+///     type WriteOperation = std::cell::Cell<u64>; // with `u64` all is well
+///     type Response = std::sync::Arc<str>;
+///     fn dispatch(&self, _: ()) -> Self::Response { self.0.as_str().into() }
+///     fn dispatch_mut(&mut self, op: &Self::WriteOperation) -> Self::Response { self.0.as_str().into() }
+/// }
+/// ```
+///
+/// ```
+/// struct Text(String);
+/// impl nr::Dispatch for Text {
+///     type ReadOperation<'a> = ();
+///     type WriteOperation = u64;
+///     type Response = std::sync::Arc<str>;
+///     fn dispatch(&self, _: ()) -> Self::Response { self.0.as_str().into() }
+///     fn dispatch_mut(&mut self, op: &Self::WriteOperation) -> Self::Response { self.0.as_str().into() }
+/// }
+/// ```
 ///
 /// Neither method may use the structure that it is called from, through whatever handle: it runs under the replica's lock,
 /// and such a call can wait for itself for ever, as with any lock.

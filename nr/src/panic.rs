@@ -1,22 +1,15 @@
 //! Panics in user code, held back until every lock and every waiting thread has been seen to.
 
 #[cfg(feature = "std")]
-pub(crate) use with_unwinding::{Payload, catch, resume};
+pub(crate) use with_unwinding::{Payload, catch, discard, resume};
 #[cfg(not(feature = "std"))]
-pub(crate) use without_unwinding::{Payload, catch, resume};
+pub(crate) use without_unwinding::{Payload, catch, discard, resume};
 
 /// Runs `f`, which is somebody's `Drop` or a hint, and lets a panic in it end there: the panic hook has reported it, and
 /// the thread that happens to run it has no part in it.
 pub(crate) fn contain(f: impl FnOnce()) {
     if let Err(payload) = catch(f) {
         discard(payload);
-    }
-}
-
-/// Drops a payload that nobody waits for. A payload whose own `Drop` panics ends there too.
-pub(crate) fn discard(payload: Payload) {
-    if let Err(second) = catch(move || drop(payload)) {
-        core::mem::forget(second);
     }
 }
 
@@ -52,6 +45,13 @@ mod with_unwinding {
         catch_unwind(AssertUnwindSafe(f))
     }
 
+    /// Drops a payload that nobody waits for. A payload whose own `Drop` panics ends there too.
+    pub(crate) fn discard(payload: Payload) {
+        if let Err(second) = catch(move || drop(payload)) {
+            std::mem::forget(second);
+        }
+    }
+
     /// Lets a panic that was held back go on, in the thread whose operation it was.
     pub(crate) fn resume(payload: Payload) -> ! {
         resume_unwind(payload)
@@ -69,6 +69,10 @@ mod without_unwinding {
         let result = f();
         abort.disarm();
         Ok(result)
+    }
+
+    pub(crate) fn discard(payload: Payload) {
+        match payload {}
     }
 
     pub(crate) fn resume(payload: Payload) -> ! {
