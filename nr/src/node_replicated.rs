@@ -135,7 +135,8 @@ impl<D: Dispatch> NodeReplicated<D> {
         }
     }
 
-    /// To choose the number of replicas, the length of the log, and more. The same as [`Builder::default`].
+    /// To choose the number of replicas, the length of the log, and more. The same as [`Builder::default`], which is easier
+    /// to write where `D` is inferred: a builder does not know it before it builds.
     pub fn builder() -> Builder {
         Builder::default()
     }

@@ -117,7 +117,7 @@ impl<Op> Log<Op> {
     pub(crate) fn completed(&self) -> u64 {
         // Acquire: pairs with the Release in `advance`, whose caller has seen the stamps of everything below; so those
         // operations may be read without looking at their stamps. Weakened, the model
-        // `read_after_completed_write_elsewhere` sees an operation read while it is being written.
+        // `completed_hands_on_what_is_published` sees an operation read while it is being written.
         self.completed.load(Ordering::Acquire)
     }
 

@@ -49,8 +49,8 @@ impl<D: Dispatch> CombinerQueue<D> {
     #[inline]
     fn try_lock_idle(&self) -> bool {
         // Acquire: what the previous holder did to the replica is visible; pairs with the Release of `try_unlock` and
-        // `leave`. Weakened, the model `combiner_hand_over` sees the replica written by two at once. Relaxed on failure:
-        // nothing is read on the strength of it.
+        // `leave`. Weakened, the model `poison_is_seen_by_whoever_is_next` fails; for the replica's data alone the fence of
+        // its lock would do. Relaxed on failure: nothing is read on the strength of it.
         self.word
             .compare_exchange(ptr::null_mut(), locked(ptr::null_mut()), Ordering::Acquire, Ordering::Relaxed)
             .is_ok()

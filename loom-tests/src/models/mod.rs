@@ -1,0 +1,20 @@
+//! One file a part. Each model says which weakening makes it fail: seen by making it and running the model.
+
+mod combiner;
+mod log;
+mod rwlock;
+mod structure;
+
+/// Runs a model over all executions with at most three preemptions, the depth at which known bugs of this kind show;
+/// `LOOM_MAX_PREEMPTIONS` sets another bound.
+fn check(model: impl Fn() + Sync + Send + 'static) {
+    check_within(3, model);
+}
+
+/// As [`check`], for models so large that fewer preemptions have to do.
+fn check_within(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(preemptions);
+    builder.max_branches = 100_000;
+    builder.check(model);
+}

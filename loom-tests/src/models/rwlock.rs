@@ -1,0 +1,90 @@
+//! The readers-writer lock around a replica.
+
+use arr_macro::arr;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use loom::thread;
+
+use super::check;
+use crate::replica::ReplicaLock;
+
+/// Two values that a writer changes together and a reader must find equal.
+type Pair = [u64; 2];
+
+fn lock(cells: usize) -> Arc<ReplicaLock<Pair>> {
+    Arc::new(ReplicaLock::new([0, 0], cells))
+}
+
+fn write(lock: &ReplicaLock<Pair>, value: u64) {
+    // SAFETY: every model has one thread that writes, or ends one writer before the next begins.
+    unsafe { lock.write(|pair| *pair = [value; 2]) }
+}
+
+fn read(lock: &ReplicaLock<Pair>, cell: usize) -> u64 {
+    lock.read(lock.cell(cell), |pair| {
+        assert_eq!(pair[0], pair[1], "torn");
+        pair[0]
+    })
+}
+
+/// A writer and two readers, each with a cell: nobody reads while somebody writes, and a read after a read sees no less.
+///
+/// Fails if the fence of `try_enter` or of `write` goes, if `try_enter`'s load of `state` is Relaxed, if `end_write` is
+/// Relaxed, if `leave`'s subtraction is Relaxed, or if `await_readers`' load is.
+#[test]
+fn rwlock_excludes() {
+    check(|| {
+        let lock = lock(2);
+        let readers = [0, 1].map(|cell| {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || read(&lock, cell))
+        });
+        write(&lock, 1);
+        for reader in readers {
+            assert!(reader.join().unwrap() <= 1);
+        }
+        assert_eq!(read(&lock, 0), 1);
+    });
+}
+
+/// Two readers that share a cell: the writer waits for both.
+///
+/// Fails if a reader stores 0 instead of subtracting.
+#[test]
+fn rwlock_shared_cell() {
+    check(|| {
+        let lock = lock(1);
+        let seen = Arc::new(arr![AtomicU32::new(0); 2]);
+        let readers = [0, 1].map(|reader: usize| {
+            let (lock, seen) = (Arc::clone(&lock), Arc::clone(&seen));
+            thread::spawn(move || seen[reader].store(read(&lock, 0) as u32, Relaxed))
+        });
+        write(&lock, 1);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+        assert!(seen.iter().all(|value| value.load(Relaxed) <= 1));
+    });
+}
+
+/// Parking both ways, a writer that writes twice against a reader that reads twice: loom reports a deadlock if a wake-up is
+/// lost.
+///
+/// Fails if the fence of `leave` goes, if `await_readers_slow` doesn't fence after setting its bit, if `end_write` stores
+/// instead of swapping, or if `await_end_of_write` parks without asking again.
+#[test]
+fn rwlock_wakes_the_writer() {
+    check(|| {
+        let lock = lock(1);
+        let reader = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || {
+                let first = read(&lock, 0);
+                assert!(read(&lock, 0) >= first, "went back");
+            })
+        };
+        write(&lock, 1);
+        write(&lock, 2);
+        reader.join().unwrap();
+    });
+}

@@ -1,0 +1,110 @@
+//! Two replicas and the log between them, through the public methods.
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use loom::thread;
+
+use super::check_within;
+use super::combiner::tickets;
+use crate::ReplicaId;
+
+/// A write on one replica is answered; a read on the other that begins after it sees it.
+///
+/// Fails if `freshen` does not look at `completed`, or if a round answers before it advances.
+#[test]
+fn read_after_completed_write_elsewhere() {
+    check_within(3, || {
+        let tickets = tickets(2, 2);
+        // Relaxed on purpose: the structure's own ordering has to carry the rest.
+        let answered = Arc::new(AtomicU64::new(0));
+        let writer = {
+            let (tickets, answered) = (Arc::clone(&tickets), Arc::clone(&answered));
+            thread::spawn(move || {
+                tickets.register_on(ReplicaId::new(0)).unwrap().execute_mut(Box::new(1));
+                answered.store(1, loom::sync::atomic::Ordering::Release);
+            })
+        };
+        let known = answered.load(loom::sync::atomic::Ordering::Acquire);
+        let seen = tickets.register_on(ReplicaId::new(1)).unwrap().execute(());
+        assert!(seen >= known, "a completed write is missing");
+        writer.join().unwrap();
+    });
+}
+
+/// A reader on the writer's replica sees the write while it is under way; who reads on the other replica after that reader
+/// must see it too.
+///
+/// Fails if `replay` advances after it lets readers in, instead of before.
+#[test]
+fn no_read_goes_back_between_replicas() {
+    check_within(3, || {
+        let tickets = tickets(2, 2);
+        let writer = {
+            let tickets = Arc::clone(&tickets);
+            thread::spawn(move || {
+                tickets.register_on(ReplicaId::new(0)).unwrap().execute_mut(Box::new(1));
+            })
+        };
+        let first = tickets.register_on(ReplicaId::new(0)).unwrap().execute(());
+        let second = tickets.register_on(ReplicaId::new(1)).unwrap().execute(());
+        assert!(second >= first, "went back from {first} to {second}");
+        writer.join().unwrap();
+    });
+}
+
+/// Writers on both replicas, through a log of one entry: each has to make room, which takes the other's replica.
+///
+/// Fails (hangs, or runs out of branches) if `make_room` does not help the laggard, or does not replay its own replica.
+#[test]
+fn two_writers_through_one_entry() {
+    check_within(3, || {
+        let tickets = tickets(2, 1);
+        let other = {
+            let tickets = Arc::clone(&tickets);
+            thread::spawn(move || tickets.register_on(ReplicaId::new(1)).unwrap().execute_mut(Box::new(1)))
+        };
+        let mut handle = tickets.register_on(ReplicaId::new(0)).unwrap();
+        let mut given = [handle.execute_mut(Box::new(1)), other.join().unwrap()];
+        given.sort_unstable();
+        assert_eq!(given, [0, 1]);
+        assert_eq!(handle.execute(()), 2);
+    });
+}
+
+/// A batch through the log, read on the other replica: all of it or nothing.
+///
+/// Fails if `publish` goes from the first position to the last and `at_most` or `completed_for` stops inside a round.
+#[test]
+fn batch_is_atomic_elsewhere() {
+    check_within(3, || {
+        let tickets = tickets(2, 2);
+        let reader = {
+            let tickets = Arc::clone(&tickets);
+            thread::spawn(move || tickets.register_on(ReplicaId::new(1)).unwrap().execute(()))
+        };
+        let given = tickets.register_on(ReplicaId::new(0)).unwrap().execute_mut_batch([Box::new(1), Box::new(1)]);
+        assert_eq!(given, [0, 1]);
+        let seen = reader.join().unwrap();
+        assert!(seen == 0 || seen == 2, "saw a part: {seen}");
+    });
+}
+
+/// Two threads of one replica write while a thread on the other reads: posting, combining and replaying at once.
+#[test]
+fn combining_beside_a_reader_elsewhere() {
+    check_within(2, || {
+        let tickets = tickets(2, 2);
+        let writers = [(); 2].map(|()| {
+            let tickets = Arc::clone(&tickets);
+            thread::spawn(move || tickets.register_on(ReplicaId::new(0)).unwrap().execute_mut(Box::new(1)))
+        });
+        let total = Arc::new(AtomicU64::new(0));
+        let mut handle = tickets.register_on(ReplicaId::new(1)).unwrap();
+        total.store(handle.execute(()), Relaxed);
+        let mut given = writers.map(|writer| writer.join().unwrap());
+        given.sort_unstable();
+        assert_eq!(given, [0, 1]);
+        assert!(total.load(Relaxed) <= 2);
+        assert_eq!(handle.execute(()), 2);
+    });
+}
