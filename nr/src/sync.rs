@@ -181,7 +181,6 @@ mod real {
 mod model {
     use loom::sync::{Condvar, Mutex};
 
-    pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 
     /// So few that every model meets a combiner that leaves.
@@ -189,6 +188,29 @@ mod model {
 
     pub(crate) fn fence_after_read_modify_write() {
         loom::sync::atomic::fence(loom::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Loom's cell; taking the value out counts as an access too.
+    #[derive(Debug)]
+    pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(loom::cell::UnsafeCell::new(value))
+        }
+
+        pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+            self.0.with(f)
+        }
+
+        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            self.0.with_mut(f)
+        }
+
+        pub(crate) fn into_inner(self) -> T {
+            self.with_mut(|_| ());
+            self.0.into_inner()
+        }
     }
 
     /// Parks at the first opportunity: that is where wake-ups can be lost. Spinning would only add states.

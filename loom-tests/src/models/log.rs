@@ -32,10 +32,8 @@ fn append(log: &Log<Box<u64>>, replica: usize, operation: u64) -> u64 {
             }
         }
     };
-    // SAFETY: reserved just now, filled once.
-    unsafe { log.fill(reservation.start(), Box::new(operation)) };
-    // SAFETY: filled, published once.
-    unsafe { log.publish(&reservation) };
+    // SAFETY: reserved just now, published once.
+    unsafe { log.publish(&reservation, reservation.start(), Box::new(operation)) };
     reservation.end()
 }
 

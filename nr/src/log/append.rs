@@ -1,4 +1,4 @@
-//! Appending: reserve positions with one compare-and-swap, move the operations in, publish.
+//! Appending: reserve positions with one compare-and-swap, then move the operations in and publish each.
 
 use crate::log::Log;
 use crate::log::entry::Stamp;
@@ -57,26 +57,16 @@ impl<Op> Log<Op> {
         let _ = claimant.compare_exchange(0, replica as u32 + 1, Ordering::Relaxed, Ordering::Relaxed);
     }
 
-    /// Moves one operation to its reserved position. Not visible before [`publish`](Self::publish).
+    /// Moves an operation to its reserved position, for every replica to see.
     ///
     /// # Safety
-    /// `position` lies in a reservation of the caller's that is not yet published, and is filled once.
+    /// `position` lies in the reservation, which the caller made, and is published once.
     #[inline]
-    pub(crate) unsafe fn fill(&self, position: u64, operation: Op) {
-        // SAFETY: reserved and not published, by the caller; the space check in `try_reserve` saw (Acquire) that the
+    pub(crate) unsafe fn publish(&self, reservation: &Reservation, position: u64, operation: Op) {
+        let entry = self.entry(position);
+        // SAFETY: reserved by the caller and not yet published; the space check in `try_reserve` saw (Acquire) that the
         // entry's previous position is reclaimed.
-        unsafe { self.entry(position).write(operation) };
-    }
-
-    /// Publishes a reservation, from its last position to its first, so that nobody finds the beginning of a round
-    /// without its end.
-    ///
-    /// # Safety
-    /// The caller made the reservation, has filled every position of it and publishes it once.
-    pub(crate) unsafe fn publish(&self, reservation: &Reservation) {
-        let last = reservation.end - 1;
-        for position in (reservation.start..=last).rev() {
-            self.entry(position).publish(Stamp::new(position, position == last));
-        }
+        unsafe { entry.write(operation) };
+        entry.publish(Stamp::new(position, position + 1 == reservation.end));
     }
 }

@@ -17,9 +17,9 @@
 //! seen the stamps, Acquire by whoever replays up to it), and an entry's emptiness by `applied` and then `reclaimed`.
 //! `tail` carries no data: it hands out positions, each once, and that much is true of any read-modify-write.
 //!
-//! **A round is atomic.** What a combiner appends at once, whole batches among it, occupies consecutive positions; the last
-//! of them is stamped so, and they are published from the last to the first. So the first unpublished position never lies
-//! inside a round, and a replay that stops only where a round ends shows readers all of a batch or nothing.
+//! **A round is atomic.** What a combiner appends at once, whole batches among it, occupies consecutive positions, and a replay
+//! shows readers all of it or nothing: it goes to the end of a round of its own, or to `completed`, which only ever is the end
+//! of a round since only such replays move it; and one that is to be shorter stops where an entry is stamped as a round's last.
 //!
 //! **Why nobody gets stuck.** Between reserving and publishing there is no user code, no allocation and no lock, so the
 //! entries below `tail` are published as soon as their combiners get processor time. A combiner waits for room

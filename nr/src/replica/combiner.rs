@@ -78,13 +78,12 @@ impl<D: Dispatch> ReplicaSet<D> {
     ) -> D::Response {
         let mut garbage = Garbage::new();
         let mut result = None;
-        let fill = |reservation: &Reservation| {
-            // SAFETY: reserved for this one operation, and filled once.
-            unsafe { log.fill(reservation.start(), operation) };
+        let append = |reservation: &Reservation| {
+            // SAFETY: reserved for this one operation.
+            unsafe { log.publish(reservation, reservation.start(), operation) };
             |answer| result = Some(answer)
         };
-        // SAFETY: `fill` fills the one position.
-        unsafe { self.round(log, &mut turn, 1, &mut garbage, fill) };
+        self.round(log, &mut turn, 1, &mut garbage, append);
         self.end_lone_turn(turn);
         self.clean_up(garbage);
         match result {
@@ -189,15 +188,15 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// Serves `requests`, then what is posted meanwhile, until there is nothing more or the turn is over.
     fn combine(&self, mut turn: Turn<'_, D>, mut requests: RequestList<D>) {
         let mut garbage = Garbage::new();
-        for _ in 0..COMBINING_ROUNDS {
-            self.serve(&mut turn, &mut requests, &mut garbage);
+        self.serve(&mut turn, &mut requests, &mut garbage);
+        for _ in 1..COMBINING_ROUNDS {
             match turn.finish() {
                 Ok(()) => return self.clean_up(garbage),
                 Err(still) => turn = still,
             }
             requests = turn.take_posted();
+            self.serve(&mut turn, &mut requests, &mut garbage);
         }
-        self.serve(&mut turn, &mut requests, &mut garbage);
         drop(turn);
         self.clean_up(garbage);
     }
@@ -252,32 +251,24 @@ impl<D: Dispatch> ReplicaSet<D> {
             self.replay(log, turn, &published, u64::MAX, |_| {});
             return;
         }
-        // SAFETY: `operations` is how many operations the requests have, and `append` fills a position with each.
-        unsafe {
-            self.round(log, turn, operations, garbage, |reservation| {
-                requests.append(log, reservation);
-                requests.responder()
-            });
-        }
+        self.round(log, turn, operations, garbage, |reservation| {
+            requests.append(log, reservation);
+            requests.responder()
+        });
     }
 
-    /// A round of so many operations through the log: reserve, have `fill` move them in, publish, replay up to there.
-    /// What `fill` returns is given their results, in order.
-    ///
-    /// # Safety
-    /// `fill` fills every position of the reservation.
-    unsafe fn round<R: FnMut(Result<D::Response, Payload>)>(
+    /// A round of so many operations through the log: reserve, have `append` publish them, replay up to there. What
+    /// `append` returns is given their results, in order.
+    fn round<R: FnMut(Result<D::Response, Payload>)>(
         &self,
         log: &Log<D::WriteOperation>,
         turn: &mut Turn<'_, D>,
         operations: u64,
         garbage: &mut Garbage<D::WriteOperation>,
-        fill: impl FnOnce(&Reservation) -> R,
+        append: impl FnOnce(&Reservation) -> R,
     ) {
         let reservation = self.reserve(log, turn, operations, garbage);
-        let respond = fill(&reservation);
-        // SAFETY: reserved above, filled by `fill`, published once.
-        unsafe { log.publish(&reservation) };
+        let respond = append(&reservation);
         // SAFETY: our turn, until the end of the function.
         let published = unsafe { log.await_published(turn.replica().index, reservation.end()) };
         self.replay(log, turn, &published, reservation.start(), respond);

@@ -330,13 +330,13 @@ impl<D: Dispatch> RequestList<D> {
         }
     }
 
-    /// Moves the operations into the log, where there are positions reserved for just as many.
+    /// Moves the operations into the log and publishes them. The reservation is for just as many.
     pub(crate) fn append(&mut self, log: &Log<D::WriteOperation>, reservation: &Reservation) {
         let mut position = reservation.start();
         self.each(|work| {
             work.take_operations(|operation| {
-                // SAFETY: reserved by our caller, not yet published, and each position is filled once.
-                unsafe { log.fill(position, operation) };
+                // SAFETY: reserved by our caller for these operations, each of which has a position of its own.
+                unsafe { log.publish(reservation, position, operation) };
                 position += 1;
             });
         });
