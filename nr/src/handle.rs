@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 use crate::dispatch::Dispatch;
 use crate::error::ExecuteError;
 use crate::node_replicated::NodeReplicated;
-use crate::replica::{ReaderCell, Refused, Replica, ReplicaId, ReplicaSet};
+use crate::replica::{ReaderCell, Replica, ReplicaId, ReplicaSet};
 
 /// A thread's access to a [`NodeReplicated`], through one of its replicas.
 ///
@@ -168,12 +168,12 @@ impl<D: Dispatch> Drop for OwnedHandle<D> {
 impl<D: Dispatch> Access<'_, D> {
     #[inline]
     fn read<T, R>(&self, input: T, f: impl FnOnce(&D, T) -> R) -> Result<R, ExecuteError<T>> {
-        self.set.read(self.replica, self.cell, input, f).map_err(poisoned)
+        self.set.read(self.replica, self.cell, input, f)
     }
 
     #[inline]
     fn execute_mut(&self, op: D::WriteOperation) -> Result<D::Response, ExecuteError<D::WriteOperation>> {
-        self.set.execute_mut(self.replica, op).map_err(poisoned)
+        self.set.execute_mut(self.replica, op)
     }
 
     fn execute_mut_batch(&self, ops: Operations<D>) -> Result<Vec<D::Response>, ExecuteError<Operations<D>>> {
@@ -181,15 +181,11 @@ impl<D: Dispatch> Access<'_, D> {
         if len > max {
             return Err(ExecuteError::BatchTooLarge { len, max, returned: ops });
         }
-        self.set.execute_mut_batch(self.replica, ops).map_err(poisoned)
+        self.set.execute_mut_batch(self.replica, ops)
     }
 }
 
 type Operations<D> = Vec<<D as Dispatch>::WriteOperation>;
-
-fn poisoned<T>(refused: Refused<T>) -> ExecuteError<T> {
-    ExecuteError::Poisoned { returned: refused.0 }
-}
 
 /// The methods that [`Handle`] and [`OwnedHandle`] have in common.
 macro_rules! methods {

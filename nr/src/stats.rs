@@ -59,17 +59,18 @@ impl Stats {
     pub(crate) fn of<D: Dispatch>(set: &ReplicaSet<D>, node: impl Fn(usize) -> usize) -> Self {
         let replica = |replica: &Replica<D>| {
             let id = replica.id();
+            let counters = &replica.counters;
             let lag = |log: &Log<_>| log.completed().saturating_sub(log.applied(id.index()));
             ReplicaStats {
                 id,
                 node: node(id.index()),
                 handles: replica.lock.handles(),
-                rounds: replica.counters.rounds.get(),
-                operations: replica.counters.operations.get(),
-                replayed: replica.counters.replayed.get(),
-                helped: replica.counters.helped.get(),
+                rounds: counters.lone.get() + counters.rounds.get(),
+                operations: counters.lone.get() + counters.operations.get(),
+                replayed: counters.replayed.get(),
+                helped: counters.helped.get(),
                 lag: set.log().map_or(0, lag),
-                waits: replica.counters.waits.get(),
+                waits: counters.waits.get(),
             }
         };
         let log = |log: &Log<_>| LogStats {

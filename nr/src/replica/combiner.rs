@@ -19,14 +19,12 @@
 use alloc::vec::Vec;
 
 use crate::dispatch::Dispatch;
+use crate::error::ExecuteError;
 use crate::log::{Garbage, Log, Published, Reservation};
-use crate::panic::{AbortOnUnwind, Payload, catch, contain, discard, resume};
+use crate::panic::{AbortOnUnwind, Payload, contain, discard, resume};
 use crate::replica::request::{RequestList, Work};
 use crate::replica::{Replica, ReplicaSet, Request, Task, Turn};
 use crate::sync::{Backoff, COMBINING_ROUNDS};
-
-/// The structure is poisoned; what was given is handed back.
-pub(crate) struct Refused<T>(pub(crate) T);
 
 impl<D: Dispatch> ReplicaSet<D> {
     /// Executes one write operation through `replica`.
@@ -35,38 +33,33 @@ impl<D: Dispatch> ReplicaSet<D> {
         &self,
         replica: &Replica<D>,
         operation: D::WriteOperation,
-    ) -> Result<D::Response, Refused<D::WriteOperation>> {
-        match Turn::alone(replica) {
-            Some(turn) if self.poison.is_set() => {
-                drop(turn);
-                Err(Refused(operation))
-            }
-            Some(turn) => Ok(match &self.log {
-                None => self.execute_alone(turn, operation),
-                Some(log) => self.execute_alone_through(log, turn, operation),
-            }),
-            None => self.execute_posted(replica, operation),
+    ) -> Result<D::Response, ExecuteError<D::WriteOperation>> {
+        if !replica.queue.try_lock_idle() {
+            return self.execute_posted(replica, operation);
         }
+        // SAFETY: taken just now.
+        let turn = unsafe { Turn::of_locked(replica) };
+        if self.poison.is_set() {
+            return Err(ExecuteError::Poisoned { returned: operation });
+        }
+        Ok(match &self.log {
+            None => self.execute_alone(turn, operation),
+            Some(log) => self.execute_alone_through(log, turn, operation),
+        })
     }
 
-    /// The short way: no log, no contention, no request.
+    /// The short way: no log, no contention, no request. A panic needs no catching: it goes straight to the caller,
+    /// whose operation it was, and on its way poisons, ends the write phase and leaves the turn.
     #[inline]
     fn execute_alone(&self, mut turn: Turn<'_, D>, operation: D::WriteOperation) -> D::Response {
-        let result = turn.write(|data| {
-            let result = catch(|| data.dispatch_mut(&operation));
-            if result.is_err() {
-                self.poison.report();
-            }
-            result
+        let response = turn.write(|data| {
+            let report = self.poison.report_on_unwind();
+            let response = data.dispatch_mut(&operation);
+            report.disarm();
+            response
         });
         self.end_lone_turn(turn);
-        match result {
-            Ok(response) => response,
-            Err(payload) => {
-                contain(|| drop(operation));
-                resume(payload)
-            }
-        }
+        response
     }
 
     /// The short way through the log: a round of one operation, without a request.
@@ -95,9 +88,7 @@ impl<D: Dispatch> ReplicaSet<D> {
 
     #[inline]
     fn end_lone_turn(&self, turn: Turn<'_, D>) {
-        let counters = &turn.replica().counters;
-        counters.rounds.add_exclusive(1);
-        counters.operations.add_exclusive(1);
+        turn.replica().counters.lone.add_exclusive(1);
         if let Err(turn) = turn.finish() {
             self.combine_posted(turn);
         }
@@ -108,10 +99,12 @@ impl<D: Dispatch> ReplicaSet<D> {
         &self,
         replica: &Replica<D>,
         operation: D::WriteOperation,
-    ) -> Result<D::Response, Refused<D::WriteOperation>> {
+    ) -> Result<D::Response, ExecuteError<D::WriteOperation>> {
         let work = self.submit(replica, Task::One { operation: Some(operation), response: None });
         match work.task {
-            Task::One { operation: Some(operation), .. } if work.refused => Err(Refused(operation)),
+            Task::One { operation: Some(operation), .. } if work.refused => {
+                Err(ExecuteError::Poisoned { returned: operation })
+            }
             Task::One { operation, response: Some(response) } => {
                 drop(operation);
                 Ok(response)
@@ -126,11 +119,11 @@ impl<D: Dispatch> ReplicaSet<D> {
         &self,
         replica: &Replica<D>,
         operations: Vec<D::WriteOperation>,
-    ) -> Result<Vec<D::Response>, Refused<Vec<D::WriteOperation>>> {
+    ) -> Result<Vec<D::Response>, ExecuteError<Vec<D::WriteOperation>>> {
         let responses = Vec::with_capacity(operations.len());
         let work = self.submit(replica, Task::Batch { operations, responses });
         match work.task {
-            Task::Batch { operations, .. } if work.refused => Err(Refused(operations)),
+            Task::Batch { operations, .. } if work.refused => Err(ExecuteError::Poisoned { returned: operations }),
             Task::Batch { operations, responses } if work.panic.is_none() => {
                 drop(operations);
                 Ok(responses)

@@ -29,7 +29,6 @@ use crate::dispatch::Dispatch;
 use crate::log::Log;
 use crate::sync::Counter;
 
-pub(crate) use combiner::Refused;
 pub use poison::PanicPolicy;
 pub(crate) use poison::Poison;
 use queue::{CombinerQueue, Turn};
@@ -69,9 +68,11 @@ pub(crate) struct Replica<D: Dispatch> {
 /// What has happened on a replica. Written by who has its turn, if not said otherwise.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// Rounds that executed operations posted to this replica.
+    /// Operations that were a round by themselves, of a writer that found nobody combining.
+    pub(crate) lone: Counter,
+    /// The other rounds that executed operations asked of this replica.
     pub(crate) rounds: Counter,
-    /// Operations posted to this replica.
+    /// The operations in them.
     pub(crate) operations: Counter,
     /// Operations from other replicas, executed here.
     pub(crate) replayed: Counter,

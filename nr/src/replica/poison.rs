@@ -46,6 +46,12 @@ impl Poison {
         }
     }
 
+    /// A guard that reports if it is dropped by a panic.
+    #[inline]
+    pub(crate) fn report_on_unwind(&self) -> ReportOnUnwind<'_> {
+        ReportOnUnwind(self)
+    }
+
     /// After a panic of the operation at `position`, on any replica. To be called before readers are let in again.
     #[cold]
     pub(crate) fn report_at(&self, position: u64) {
@@ -58,5 +64,21 @@ impl Poison {
     pub(crate) fn clear(&self) {
         // Relaxed: who clears it has looked at the structure through its locks.
         self.flag.store(false, Ordering::Relaxed);
+    }
+}
+
+/// From [`Poison::report_on_unwind`].
+pub(crate) struct ReportOnUnwind<'a>(&'a Poison);
+
+impl ReportOnUnwind<'_> {
+    #[inline]
+    pub(crate) fn disarm(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for ReportOnUnwind<'_> {
+    fn drop(&mut self) {
+        self.0.report();
     }
 }

@@ -47,7 +47,7 @@ impl<D: Dispatch> CombinerQueue<D> {
 
     /// Takes the lock if nobody has it and nothing is posted: what a lone writer does.
     #[inline]
-    fn try_lock_idle(&self) -> bool {
+    pub(crate) fn try_lock_idle(&self) -> bool {
         // Acquire: what the previous holder did to the replica is visible; pairs with the Release of `try_unlock` and
         // `leave`. Weakened, the model `poison_is_seen_by_whoever_is_next` fails; for the replica's data alone the fence of
         // its lock would do. Relaxed on failure: nothing is read on the strength of it.
@@ -143,10 +143,13 @@ pub(crate) struct Turn<'a, D: Dispatch> {
 }
 
 impl<'a, D: Dispatch> Turn<'a, D> {
-    /// The turn of a lone writer: if nobody combines and nothing is posted.
+    /// The turn of whoever has just taken the lock.
+    ///
+    /// # Safety
+    /// The caller has, by [`CombinerQueue::try_lock_idle`], and makes one turn of it.
     #[inline]
-    pub(crate) fn alone(replica: &'a Replica<D>) -> Option<Self> {
-        replica.queue.try_lock_idle().then(|| Self { replica })
+    pub(crate) unsafe fn of_locked(replica: &'a Replica<D>) -> Self {
+        Self { replica }
     }
 
     /// If nobody combines.

@@ -1,8 +1,8 @@
 //! Reading: on the local replica, as soon as it has applied everything that was complete when the read began.
 
 use crate::dispatch::Dispatch;
+use crate::error::ExecuteError;
 use crate::log::Log;
-use crate::replica::combiner::Refused;
 use crate::replica::{ReaderCell, Replica, ReplicaSet};
 
 impl<D: Dispatch> ReplicaSet<D> {
@@ -15,11 +15,14 @@ impl<D: Dispatch> ReplicaSet<D> {
         cell: &ReaderCell,
         input: T,
         f: impl FnOnce(&D, T) -> R,
-    ) -> Result<R, Refused<T>> {
+    ) -> Result<R, ExecuteError<T>> {
         if let Some(log) = &self.log {
             self.freshen(log, replica);
         }
-        replica.lock.read(cell, |data| if self.poison.is_set() { Err(Refused(input)) } else { Ok(f(data, input)) })
+        replica.lock.read(cell, |data| match self.poison.is_set() {
+            true => Err(ExecuteError::Poisoned { returned: input }),
+            false => Ok(f(data, input)),
+        })
     }
 
     /// Makes sure that `replica` has what is complete now.
