@@ -1,0 +1,138 @@
+//! The trait behind which the crate and the obviously right reference run through the same test bodies.
+
+use super::Configuration;
+use nr::{Dispatch, Handle, NodeReplicated, OwnedHandle, ReplicaId};
+use std::sync::{Mutex, MutexGuard};
+
+/// A concurrent structure made of a sequential `D`.
+pub trait Shared<D: Dispatch>: Sync + Sized {
+    type Handle<'a>: SharedHandle<D> + Send
+    where
+        Self: 'a;
+
+    /// `make` is told for which replica it makes.
+    fn make(configuration: &Configuration, make: impl FnMut(usize) -> D) -> Self;
+    fn replicas(&self) -> usize;
+    /// A handle for the `n`-th thread of a test: threads are dealt out to the replicas in turn.
+    fn handle(&self, n: usize) -> Self::Handle<'_>;
+    fn sync(&self);
+    fn into_inner(self) -> D;
+}
+
+/// The calls common to all handles.
+pub trait SharedHandle<D: Dispatch> {
+    fn execute(&mut self, op: D::ReadOperation<'_>) -> D::Response;
+    fn execute_mut(&mut self, op: D::WriteOperation) -> D::Response;
+    fn execute_mut_batch(&mut self, ops: impl IntoIterator<Item = D::WriteOperation>) -> Vec<D::Response>;
+    fn read<R>(&mut self, f: impl FnOnce(&D) -> R) -> R;
+}
+
+impl<D: Dispatch + Send + Sync> Shared<D> for NodeReplicated<D> {
+    type Handle<'a>
+        = Handle<'a, D>
+    where
+        Self: 'a;
+
+    fn make(configuration: &Configuration, mut make: impl FnMut(usize) -> D) -> Self {
+        let made = configuration.build(|replica| make(replica.index()));
+        assert_eq!(made.replicas(), configuration.replicas, "as many replicas as asked for");
+        made
+    }
+
+    fn replicas(&self) -> usize {
+        self.replicas()
+    }
+
+    fn handle(&self, n: usize) -> Handle<'_, D> {
+        self.register_on(ReplicaId::new(n % self.replicas())).expect("the replica exists")
+    }
+
+    fn sync(&self) {
+        self.sync();
+    }
+
+    fn into_inner(self) -> D {
+        self.into_inner()
+    }
+}
+
+macro_rules! forward {
+    ($handle:ty) => {
+        impl<D: Dispatch> SharedHandle<D> for $handle {
+            fn execute(&mut self, op: D::ReadOperation<'_>) -> D::Response {
+                self.execute(op)
+            }
+
+            fn execute_mut(&mut self, op: D::WriteOperation) -> D::Response {
+                self.execute_mut(op)
+            }
+
+            fn execute_mut_batch(&mut self, ops: impl IntoIterator<Item = D::WriteOperation>) -> Vec<D::Response> {
+                self.execute_mut_batch(ops)
+            }
+
+            fn read<R>(&mut self, f: impl FnOnce(&D) -> R) -> R {
+                self.read(f)
+            }
+        }
+    };
+}
+forward!(Handle<'_, D>);
+forward!(OwnedHandle<D>);
+
+/// The reference: one lock around the sequential structure.
+pub struct Reference<D>(Mutex<D>);
+
+impl<D> Reference<D> {
+    fn lock(&self) -> MutexGuard<'_, D> {
+        self.0.lock().expect("no reference is poisoned")
+    }
+}
+
+/// The reference's handle.
+pub struct ReferenceHandle<'a, D>(&'a Reference<D>);
+
+impl<D: Dispatch + Send + Sync> Shared<D> for Reference<D> {
+    type Handle<'a>
+        = ReferenceHandle<'a, D>
+    where
+        Self: 'a;
+
+    fn make(_: &Configuration, mut make: impl FnMut(usize) -> D) -> Self {
+        Self(Mutex::new(make(0)))
+    }
+
+    fn replicas(&self) -> usize {
+        1
+    }
+
+    fn handle(&self, _: usize) -> ReferenceHandle<'_, D> {
+        ReferenceHandle(self)
+    }
+
+    fn sync(&self) {}
+
+    fn into_inner(self) -> D {
+        self.0.into_inner().expect("no reference is poisoned")
+    }
+}
+
+impl<D: Dispatch> SharedHandle<D> for ReferenceHandle<'_, D> {
+    fn execute(&mut self, op: D::ReadOperation<'_>) -> D::Response {
+        self.0.lock().dispatch(op)
+    }
+
+    fn execute_mut(&mut self, op: D::WriteOperation) -> D::Response {
+        self.0.lock().dispatch_mut(&op)
+    }
+
+    fn execute_mut_batch(&mut self, ops: impl IntoIterator<Item = D::WriteOperation>) -> Vec<D::Response> {
+        let ops: Vec<_> = ops.into_iter().collect();
+        let mut data = self.0.lock();
+        ops.iter().map(|op| data.dispatch_mut(op)).collect()
+    }
+
+    fn read<R>(&mut self, f: impl FnOnce(&D) -> R) -> R {
+        f(&self.0.lock())
+    }
+}
