@@ -168,7 +168,8 @@ impl<D: Dispatch> Drop for OwnedHandle<D> {
 impl<D: Dispatch> Access<'_, D> {
     #[inline]
     fn read<T, R>(&self, input: T, f: impl FnOnce(&D, T) -> R) -> Result<R, ExecuteError<T>> {
-        self.set.read(self.replica, self.cell, input, f)
+        // SAFETY: whoever made `self` took the cell from the replica.
+        unsafe { self.set.read(self.replica, self.cell, input, f) }
     }
 
     #[inline]

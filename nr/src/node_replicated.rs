@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use core::fmt;
+use core::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::builder::Builder;
 use crate::dispatch::Dispatch;
@@ -21,8 +22,10 @@ use crate::topology::Topology;
 ///
 /// # Memory
 ///
-/// Besides the replicas: the log ([`Builder::log_entries`], 512 KiB at most for operations of up to 24 bytes), and for each
-/// replica 128 bytes for every processor near it. A handle is a few words; nothing is kept for it here.
+/// Besides the replicas: the log ([`Builder::log_entries`], 512 KiB at most for operations of up to 8 KiB), and for each
+/// replica 128 bytes for every processor near it, up to 8 KiB. A handle is a few words; nothing is kept for it here. A replica
+/// that nobody uses keeps up to half a log of operations waiting; of operations that own something (that have a
+/// `Drop`), some 500.
 ///
 /// # Examples
 ///
@@ -90,6 +93,19 @@ use crate::topology::Topology;
 /// #     type WriteOperation = u64;
 /// #     type Response = u64;
 /// #     fn dispatch(&self, _: ()) -> u64 { self.0.get() }
+/// #     fn dispatch_mut(&mut self, op: &u64) -> u64 { *op }
+/// # }
+/// shared::<nr::NodeReplicated<Plain>>();
+/// ```
+///
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>() {}
+/// # struct Plain(std::sync::MutexGuard<'static, u64>); // `Sync`, but not `Send`: a combiner would write on another thread
+/// # impl nr::Dispatch for Plain {
+/// #     type ReadOperation<'a> = ();
+/// #     type WriteOperation = u64;
+/// #     type Response = u64;
+/// #     fn dispatch(&self, _: ()) -> u64 { *self.0 }
 /// #     fn dispatch_mut(&mut self, op: &u64) -> u64 { *op }
 /// # }
 /// shared::<nr::NodeReplicated<Plain>>();
@@ -220,6 +236,10 @@ impl<D: Dispatch> NodeReplicated<D> {
         self.set.into_inner()
     }
 }
+
+// As `std::sync::Mutex`: who sees the structure after a panic is told so by its poison, or has asked not to be.
+impl<D: Dispatch> UnwindSafe for NodeReplicated<D> {}
+impl<D: Dispatch> RefUnwindSafe for NodeReplicated<D> {}
 
 impl<D: Dispatch> fmt::Debug for NodeReplicated<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

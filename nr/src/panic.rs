@@ -1,5 +1,8 @@
 //! Panics in user code, held back until every lock and every waiting thread has been seen to.
 
+use core::mem::{ManuallyDrop, needs_drop};
+use core::ops::Deref;
+
 #[cfg(feature = "std")]
 pub(crate) use with_unwinding::{Payload, catch, discard, resume};
 #[cfg(not(feature = "std"))]
@@ -10,6 +13,37 @@ pub(crate) use without_unwinding::{Payload, catch, discard, resume};
 pub(crate) fn contain(f: impl FnOnce()) {
     if let Err(payload) = catch(f) {
         discard(payload);
+    }
+}
+
+/// A value whose `Drop`, if it panics, does so without consequence: see [`contain`].
+pub(crate) struct DropContained<T>(ManuallyDrop<T>);
+
+impl<T> DropContained<T> {
+    #[inline]
+    pub(crate) fn new(value: T) -> Self {
+        Self(ManuallyDrop::new(value))
+    }
+}
+
+impl<T> Deref for DropContained<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Drop for DropContained<T> {
+    #[inline]
+    fn drop(&mut self) {
+        if needs_drop::<T>() {
+            contain(|| {
+                // SAFETY: dropped here only, and not used afterwards.
+                unsafe { ManuallyDrop::drop(&mut self.0) }
+            });
+        }
     }
 }
 

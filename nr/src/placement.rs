@@ -32,7 +32,7 @@ impl Placement {
     /// Where `replicas` has replicas on a machine like that.
     pub(crate) fn new(topology: Topology, replicas: Replicas) -> Result<Self, BuildError> {
         let nodes = || topology.nodes().iter().filter(|node| !node.cpus().is_empty());
-        let mut homes: Vec<Home> = match replicas {
+        let homes: Vec<Home> = match replicas {
             Replicas::PerNumaNode => nodes().map(|node| Home { node: node.id(), cpus: node.cpus().to_vec() }).collect(),
             Replicas::PerCacheDomain => nodes()
                 .flat_map(|node| {
@@ -40,15 +40,16 @@ impl Placement {
                     node.cache_domains().iter().map(move |domain| home(domain.cpus()))
                 })
                 .collect(),
-            Replicas::Count(count) if count.get() > MAX_REPLICAS => {
-                return Err(BuildError::Replicas { requested: count.get(), max: MAX_REPLICAS });
-            }
             Replicas::Count(count) => {
-                let home = |node: &crate::topology::Node| Home { node: node.id(), cpus: node.cpus().to_vec() };
-                nodes().cycle().take(count.get()).map(home).collect()
+                // One too many is enough to be refused.
+                let count = count.get().min(MAX_REPLICAS + 1);
+                nodes().cycle().take(count).map(|node| Home { node: node.id(), cpus: node.cpus().to_vec() }).collect()
             }
         };
-        homes.truncate(MAX_REPLICAS);
+        if homes.len() > MAX_REPLICAS {
+            let requested = if let Replicas::Count(count) = replicas { count.get() } else { homes.len() };
+            return Err(BuildError::Replicas { requested, max: MAX_REPLICAS });
+        }
         Ok(Self { topology, homes, next: Counter::default() })
     }
 
@@ -67,7 +68,9 @@ impl Placement {
 
     pub(crate) fn reader_cells(&self, replica: usize) -> usize {
         let (least, most) = READER_CELLS;
-        self.homes[replica].cpus.len().clamp(least, most)
+        // With fewer replicas than nodes, some are read from other nodes too.
+        let share = self.topology.cpus().div_ceil(self.replicas());
+        self.homes[replica].cpus.len().max(share).clamp(least, most)
     }
 
     /// The replica nearest the calling thread, and each of several that are equally near in turn.
@@ -82,8 +85,7 @@ impl Placement {
         };
         // On a processor that the topology does not know, all are equally near.
         let near = if near.is_empty() { self.indices(|_| true) } else { near };
-        let turn = self.next.get();
-        self.next.add(1);
+        let turn = self.next.add(1);
         ReplicaId::new(near[turn as usize % near.len()])
     }
 

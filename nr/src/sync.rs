@@ -1,8 +1,8 @@
 //! The one file that names atomics, cells, fences, parking or loom.
 //!
-//! The rest of the crate is written against these names, so that under `--cfg loom` together with the feature `loom`
-//! the very same code runs in the model checker. Both are asked for, so that a program which sets `--cfg loom` for
-//! models of its own still gets the real thing from this crate.
+//! The rest of the crate is written against these names, so that the very same code runs in the model checker when
+//! `loom-tests` compiles it: that package has a feature `loom`, which this crate itself has not, so a program that sets
+//! `--cfg loom` for models of its own still gets the real thing.
 
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use model::*;
@@ -25,10 +25,10 @@ impl Counter {
         self.0.store(value.wrapping_add(amount), Ordering::Relaxed);
     }
 
-    /// Adds, from any thread.
-    pub(crate) fn add(&self, amount: u64) {
+    /// Adds, from any thread, and gives the count before.
+    pub(crate) fn add(&self, amount: u64) -> u64 {
         // Relaxed: a statistic, nothing is published through it.
-        self.0.fetch_add(amount, Ordering::Relaxed);
+        self.0.fetch_add(amount, Ordering::Relaxed)
     }
 
     pub(crate) fn get(&self) -> u64 {
@@ -39,13 +39,17 @@ impl Counter {
 
 #[cfg(not(all(loom, feature = "loom")))]
 mod real {
+    use core::cell::Cell;
+
     pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 
     pub(crate) use parking::{park, unpark_all, unpark_one};
 
-    /// How many rounds a thread combines before it leaves the rest to others: few enough that its own caller is not
-    /// kept waiting for long, many enough that the change of combiners costs little.
-    pub(crate) const COMBINING_ROUNDS: usize = 32;
+    /// How many operations a thread executes for others before it leaves the rest to them: few enough that its own caller
+    /// is not kept waiting for long, many enough that the change of combiners costs little.
+    pub(crate) const COMBINING_LIMIT: usize = 64;
+    /// How many write phases a reader that waits sees begin before writers have to wait for it.
+    pub(crate) const READER_PATIENCE: u32 = 4;
 
     /// A full fence for a thread that has just done an atomic read-modify-write.
     ///
@@ -90,44 +94,52 @@ mod real {
 
     /// Waiting in three steps: spin while the answer is likely to be nanoseconds away, then give the processor to
     /// whoever may be holding things up, then say that it is time to park.
-    pub(crate) struct Backoff(crossbeam_utils::Backoff);
+    pub(crate) struct Backoff {
+        steps: crossbeam_utils::Backoff,
+        naps: Cell<u32>,
+    }
 
     impl Backoff {
         pub(crate) fn new() -> Self {
-            Self(crossbeam_utils::Backoff::new())
+            Self { steps: crossbeam_utils::Backoff::new(), naps: Cell::new(0) }
         }
 
         /// Spins or yields, longer each time.
         pub(crate) fn snooze(&self) {
-            self.0.snooze();
+            self.steps.snooze();
         }
 
         /// Whether it is time to park.
         pub(crate) fn is_completed(&self) -> bool {
-            self.0.is_completed()
+            self.steps.is_completed()
         }
 
         pub(crate) fn reset(&self) {
-            self.0.reset();
+            self.steps.reset();
         }
 
         /// Waits for something that sends no wake-up: as [`snooze`](Self::snooze), then short sleeps.
         pub(crate) fn rest(&self) {
             if self.is_completed() {
-                nap();
+                let naps = self.naps.get();
+                nap(naps);
+                self.naps.set((naps + 1).min(LONGEST_NAP));
             } else {
                 self.snooze();
             }
         }
     }
 
+    /// Naps get longer up to a millisecond, in so many steps.
+    const LONGEST_NAP: u32 = 10;
+
     #[cfg(feature = "std")]
-    fn nap() {
-        std::thread::sleep(core::time::Duration::from_micros(100));
+    fn nap(taken: u32) {
+        std::thread::sleep(core::time::Duration::from_micros(100) * taken.max(1));
     }
 
     #[cfg(not(feature = "std"))]
-    fn nap() {
+    fn nap(_taken: u32) {
         core::hint::spin_loop();
     }
 
@@ -139,7 +151,7 @@ mod real {
         /// of the same key takes, so a change made before an unpark is either seen by it or followed by the wake-up.
         /// May return for no reason.
         pub(crate) fn park(key: usize, validate: impl FnOnce() -> bool) {
-            // SAFETY: `key` is the address of an object of this crate's, so no other user of the parking lot has it,
+            // SAFETY: `key` is the address of a live object of this crate's, so no other user of the parking lot has it,
             // and our `validate` only reads atomics: it neither panics nor calls into the parking lot.
             unsafe {
                 parking_lot_core::park(key, validate, || {}, |_, _| {}, DEFAULT_PARK_TOKEN, None);
@@ -148,8 +160,9 @@ mod real {
 
         /// Wakes one thread parked on `key`.
         pub(crate) fn unpark_one(key: usize) {
-            // SAFETY: `key` as for `park`; the callback does nothing. The address is not dereferenced, so the object
-            // may be gone already; should another object have its place, its waiter wakes for no reason.
+            // SAFETY: the callback does nothing, and the address is not dereferenced, so the object may be gone already. Should
+            // another waiter have taken its place by then, it wakes for no reason, as parking_lot's own locks let happen
+            // (they too unpark after letting go) and all of its waiters expect.
             unsafe {
                 parking_lot_core::unpark_one(key, |_| DEFAULT_UNPARK_TOKEN);
             }
@@ -183,8 +196,9 @@ mod model {
 
     pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
 
-    /// So few that every model meets a combiner that leaves.
-    pub(crate) const COMBINING_ROUNDS: usize = 1;
+    /// So few that every model meets a combiner that leaves, and a reader whose patience is at its end.
+    pub(crate) const COMBINING_LIMIT: usize = 1;
+    pub(crate) const READER_PATIENCE: u32 = 1;
 
     pub(crate) fn fence_after_read_modify_write() {
         loom::sync::atomic::fence(loom::sync::atomic::Ordering::SeqCst);

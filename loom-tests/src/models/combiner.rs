@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::{check, check_within};
-use crate::{Builder, Dispatch, NodeReplicated, Replicas, Topology};
+use crate::{Builder, Dispatch, NodeReplicated, ReplicaId, Replicas, Topology};
 
 /// Gives out numbers, each once.
 #[derive(Clone, Default)]
@@ -26,12 +26,12 @@ impl Dispatch for Tickets {
 }
 
 pub(super) fn tickets(replicas: usize, log_entries: usize) -> Arc<NodeReplicated<Tickets>> {
-    let count = Replicas::Count(NonZeroUsize::new(replicas).unwrap());
-    Arc::new(one_replica().replicas(count).log_entries(log_entries).build(Tickets::default()).unwrap())
+    Arc::new(builder(replicas).log_entries(log_entries).build(Tickets::default()).unwrap())
 }
 
-fn one_replica() -> Builder {
-    Builder::default().topology(Topology::single())
+fn builder(replicas: usize) -> Builder {
+    let count = Replicas::Count(NonZeroUsize::new(replicas).unwrap());
+    Builder::default().topology(Topology::single()).replicas(count).log_entries(4)
 }
 
 /// Is poisoned by its first operation, and tells the others.
@@ -61,17 +61,18 @@ enum Step {
 
 /// An operation panics; whoever writes or reads after it, is refused.
 ///
-/// Fails if `try_lock_idle` is Relaxed, or `lock_or_post` is Release only: the poison is then missed by a thread that has the
-/// turn after the one that set it.
+/// Fails if `try_lock_idle` or `try_unlock` is Relaxed, or `lock_or_post` is Release only: the poison is then missed by a thread
+/// that has the turn after the one that set it.
 #[test]
 fn poison_is_seen_by_whoever_is_next() {
     check(|| {
-        let fragile = Arc::new(one_replica().build_with(|_| Fragile(false)).unwrap());
+        let fragile = Arc::new(builder(1).build_with(|_| Fragile(false)).unwrap());
         let other = {
             let fragile = Arc::clone(&fragile);
             thread::spawn(move || {
                 let mut handle = fragile.register().unwrap();
-                let step = std::panic::AssertUnwindSafe(|| handle.execute_mut(Step::Panic));
+                // As a batch, whose panic is caught and goes on when all is done: loom can't change threads while one unwinds.
+                let step = std::panic::AssertUnwindSafe(|| handle.execute_mut_batch([Step::Panic]));
                 assert!(std::panic::catch_unwind(step).is_err());
             })
         };
@@ -81,6 +82,33 @@ fn poison_is_seen_by_whoever_is_next() {
         }
         if let Ok(broken) = handle.try_execute(()) {
             assert!(!broken, "a read after the panic");
+        }
+        other.join().unwrap();
+        assert!(fragile.is_poisoned());
+    });
+}
+
+/// An operation panics on one replica while the other is written and read: nobody there sees what it has left without the
+/// poison.
+///
+/// Fails if only the replica that is the first to meet the panic reports it.
+#[test]
+fn poison_is_seen_with_its_effects() {
+    check(|| {
+        let fragile = Arc::new(builder(2).build_with(|_| Fragile(false)).unwrap());
+        let other = {
+            let fragile = Arc::clone(&fragile);
+            thread::spawn(move || {
+                let mut handle = fragile.register_on(ReplicaId::new(0)).unwrap();
+                let step = std::panic::AssertUnwindSafe(|| handle.try_execute_mut(Step::Panic).is_ok());
+                assert!(std::panic::catch_unwind(step).is_err());
+            })
+        };
+        let mut handle = fragile.register_on(ReplicaId::new(1)).unwrap();
+        if handle.try_execute_mut(Step::Look).is_ok() {
+            if let Ok(broken) = handle.try_execute(()) {
+                assert!(!broken, "a read was let in to what the panic has left");
+            }
         }
         other.join().unwrap();
         assert!(fragile.is_poisoned());
@@ -110,7 +138,7 @@ fn request_post_answer() {
 /// Three writers, and combiners whose turn ends after one round of others: what they leave is found by a thread that is
 /// awake, or by the one that they wake.
 ///
-/// Fails if `try_lock`, `try_unlock` or `leave` is Relaxed; hangs if `Turn`'s drop does not unpark, if it unparks before
+/// Fails if `leave` is Relaxed; hangs if `Turn`'s drop does not unpark, if it unparks before
 /// it lets go, or if `park_unless` does not ask whether the queue is unattended.
 #[test]
 fn combiner_hand_over() {

@@ -21,10 +21,10 @@ impl Dispatch for Executed {
     }
 }
 
-/// Appends one operation, as the only combiner of `replica`; with no room, reclaims until there is.
-fn append(log: &Log<Box<u64>>, replica: usize, operation: u64) -> u64 {
+/// Appends one operation; with no room, reclaims until there is.
+fn append(log: &Log<Box<u64>>, operation: u64) -> u64 {
     let reservation = loop {
-        match log.try_reserve(replica, 1) {
+        match log.try_reserve(1, None) {
             Some(reservation) => break reservation,
             None => {
                 log.reclaim(&mut Garbage::new());
@@ -58,7 +58,7 @@ fn entry_publish_replay_reuse() {
             let log = Arc::clone(&log);
             thread::spawn(move || {
                 for operation in 0..3 {
-                    append(&log, 0, operation);
+                    append(&log, operation);
                 }
             })
         };
@@ -89,9 +89,9 @@ fn reclaim_waits_for_the_slowest() {
             })
         };
         let mut executed = Executed::default();
-        let end = append(&log, 0, 7);
+        let end = append(&log, 7);
         replay(&log, 0, end, &mut executed);
-        append(&log, 0, 8);
+        append(&log, 8);
         other.join().unwrap();
     });
 }
@@ -103,7 +103,7 @@ fn reclaim_waits_for_the_slowest() {
 fn reclaim_leaves_nothing_behind() {
     check(|| {
         let log = Arc::new(Log::new(2, 2).unwrap());
-        append(&log, 0, 1);
+        append(&log, 1);
         let other = {
             let log = Arc::clone(&log);
             thread::spawn(move || {
@@ -136,7 +136,7 @@ fn completed_hands_on_what_is_published() {
                 assert!([[].as_slice(), &[7]].contains(&&executed.0[..]));
             })
         };
-        let end = append(&log, 0, 7);
+        let end = append(&log, 7);
         replay(&log, 0, end, &mut Executed::default());
         other.join().unwrap();
     });
@@ -153,7 +153,7 @@ fn append_by_two() {
             let log = Arc::clone(&log);
             move || {
                 let mut executed = Executed::default();
-                let end = append(&log, replica, replica as u64);
+                let end = append(&log, replica as u64);
                 replay(&log, replica, end, &mut executed);
                 executed.0
             }

@@ -5,7 +5,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use loom::thread;
 
-use super::check;
+use super::{check, check_within};
 use crate::replica::ReplicaLock;
 
 /// Two values that a writer changes together and a reader must find equal.
@@ -21,10 +21,12 @@ fn write(lock: &ReplicaLock<Pair>, value: u64) {
 }
 
 fn read(lock: &ReplicaLock<Pair>, cell: usize) -> u64 {
-    lock.read(lock.cell(cell), |pair| {
+    let look = |pair: &Pair| {
         assert_eq!(pair[0], pair[1], "torn");
         pair[0]
-    })
+    };
+    // SAFETY: the lock's own cell.
+    unsafe { lock.read(lock.cell(cell), look) }
 }
 
 /// A writer and two readers, each with a cell: nobody reads while somebody writes, and a read after a read sees no less.
@@ -71,7 +73,7 @@ fn rwlock_shared_cell() {
 /// lost.
 ///
 /// Fails if the fence of `leave` goes, if `await_readers_slow` doesn't fence after setting its bit, if `end_write` stores
-/// instead of swapping, or if `await_end_of_write` parks without asking again.
+/// instead of subtracting, or if `await_end_of_write` parks without asking again.
 #[test]
 fn rwlock_wakes_the_writer() {
     check(|| {
@@ -86,5 +88,28 @@ fn rwlock_wakes_the_writer() {
         write(&lock, 1);
         write(&lock, 2);
         reader.join().unwrap();
+    });
+}
+
+/// Write phases against a reader whose patience ends after one: the next waits for it, and nobody waits for ever. And an
+/// attempt to write gives up rather than wait.
+///
+/// Fails if `try_begin_write` swaps the flag in without looking (the count of the starving is lost), or if `try_write` forgets
+/// to end what it has begun.
+#[test]
+fn rwlock_lets_the_starving_in() {
+    check_within(2, || {
+        let lock = lock(1);
+        let reader = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || read(&lock, 0))
+        };
+        write(&lock, 1);
+        // SAFETY: as in `write`.
+        let written = unsafe { lock.try_write(|pair| *pair = [2; 2]) }.is_some();
+        write(&lock, 3);
+        let seen = reader.join().unwrap();
+        assert!(seen != 2 || written);
+        assert_eq!(read(&lock, 0), 3);
     });
 }

@@ -15,7 +15,6 @@ use crate::ReplicaId;
 fn read_after_completed_write_elsewhere() {
     check_within(3, || {
         let tickets = tickets(2, 2);
-        // Relaxed on purpose: the structure's own ordering has to carry the rest.
         let answered = Arc::new(AtomicU64::new(0));
         let writer = {
             let (tickets, answered) = (Arc::clone(&tickets), Arc::clone(&answered));

@@ -21,14 +21,19 @@ impl Reservation {
     }
 }
 
+/// A place in the order in which those who found no room are served.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticket(u32);
+
 impl<Op> Log<Op> {
-    /// Reserves `count` positions for the combiner of `replica`, if there is room and nobody else is to go first.
-    pub(crate) fn try_reserve(&self, replica: usize, count: u64) -> Option<Reservation> {
-        let own_claim = replica as u32 + 1;
+    /// Reserves `count` positions, if there is room and nobody else is to go first: those with tickets go in their order, and
+    /// before those without.
+    pub(crate) fn try_reserve(&self, count: u64, ticket: Option<Ticket>) -> Option<Reservation> {
         loop {
-            // Relaxed: a request for courtesy; whoever misses it overtakes the claimant once more.
-            let claim = self.append.claimant.load(Ordering::Relaxed);
-            if claim != 0 && claim != own_claim {
+            // Relaxed, both: a rule of courtesy; whoever misses a ticket just drawn overtakes its holder once more.
+            let serving = self.append.serving.load(Ordering::Relaxed);
+            let turn = ticket.map_or_else(|| self.append.drawn.load(Ordering::Relaxed), |ticket| ticket.0);
+            if turn != serving {
                 return None;
             }
             let start = self.tail();
@@ -41,20 +46,19 @@ impl<Op> Log<Op> {
             // entries writable was acquired from `reclaimed` above.
             let swapped = self.append.tail.compare_exchange_weak(start, end, Ordering::Relaxed, Ordering::Relaxed);
             if swapped.is_ok() {
-                if claim == own_claim {
-                    // Relaxed: courtesy again.
-                    self.append.claimant.store(0, Ordering::Relaxed);
+                if ticket.is_some() {
+                    // Relaxed: courtesy again. Only the holder of the ticket that is served does this.
+                    self.append.serving.fetch_add(1, Ordering::Relaxed);
                 }
                 return Some(Reservation { start, end });
             }
         }
     }
 
-    /// Asks to go first, after [`try_reserve`](Self::try_reserve) found no room. Kept until a reservation succeeds.
-    pub(crate) fn claim(&self, replica: usize) {
-        let claimant = &self.append.claimant;
-        // Relaxed: courtesy, see `try_reserve`. At most one replica holds the claim, since it is taken only from 0.
-        let _ = claimant.compare_exchange(0, replica as u32 + 1, Ordering::Relaxed, Ordering::Relaxed);
+    /// Queues up, after [`try_reserve`](Self::try_reserve) found no room. The ticket has to be used: others wait for it.
+    pub(crate) fn draw_ticket(&self) -> Ticket {
+        // Relaxed: courtesy, see `try_reserve`.
+        Ticket(self.append.drawn.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Moves an operation to its reserved position, for every replica to see.

@@ -24,8 +24,8 @@
 //! **Why nobody gets stuck.** Between reserving and publishing there is no user code, no allocation and no lock, so the
 //! entries below `tail` are published as soon as their combiners get processor time. A combiner waits for room
 //! only while it holds no reservation; meanwhile it replays its own replica and every laggard's, so room comes unless
-//! user code on some replica doesn't return. A large batch isn't overtaken for ever: who has found no room becomes the
-//! log's *claimant*, and others reserve nothing until it has been served.
+//! user code on some replica doesn't return. Nobody is overtaken for ever, a large batch least of all: those who have found
+//! no room draw tickets, are served in that order, and others reserve nothing meanwhile.
 
 mod append;
 mod entry;
@@ -43,7 +43,7 @@ use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 pub(crate) use append::Reservation;
 pub(crate) use entry::Entry;
 pub(crate) use reclaim::Garbage;
-pub(crate) use replay::Published;
+pub(crate) use replay::{PREFETCH_DISTANCE, Published};
 
 /// The log that the replicas of one structure share.
 #[derive(Debug)]
@@ -59,8 +59,10 @@ pub(crate) struct Log<Op> {
 #[derive(Debug)]
 struct AppendLine {
     tail: AtomicU64,
-    /// The replica whose combiner found no room and goes first, plus one; 0 if there is none.
-    claimant: AtomicU32,
+    /// How many tickets have been drawn by combiners that found no room; wraps round.
+    drawn: AtomicU32,
+    /// Which of them is served: it goes before the others, and before those without.
+    serving: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -79,7 +81,11 @@ impl<Op> Log<Op> {
         entries.extend((0..capacity).map(|_| Entry::new()));
         Ok(Self {
             entries: entries.into_boxed_slice(),
-            append: CachePadded::new(AppendLine { tail: AtomicU64::new(0), claimant: AtomicU32::new(0) }),
+            append: CachePadded::new(AppendLine {
+                tail: AtomicU64::new(0),
+                drawn: AtomicU32::new(0),
+                serving: AtomicU32::new(0),
+            }),
             completed: CachePadded::new(AtomicU64::new(0)),
             reclaim: CachePadded::new(ReclaimLine { reclaimed: AtomicU64::new(0), busy: AtomicBool::new(false) }),
             applied: (0..replicas).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),

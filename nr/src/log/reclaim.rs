@@ -7,7 +7,7 @@ use crate::log::Log;
 use crate::panic::contain;
 use crate::sync::Ordering;
 
-/// Operations that have been moved out of the log and are dropped with this value, each on its own: a panic in
+/// Operations that are no longer needed and are dropped with this value, each on its own: a panic in
 /// one's `Drop` neither leaks the others nor reaches the thread that happens to do the dropping.
 ///
 /// `Drop` is user code and may take its time, block, or use the structure itself, so let go of every lock first.
@@ -23,6 +23,12 @@ impl<Op> Garbage<Op> {
         if needs_drop::<Op>() {
             self.0.push(operation);
         }
+    }
+}
+
+impl<Op> From<Vec<Op>> for Garbage<Op> {
+    fn from(operations: Vec<Op>) -> Self {
+        Self(operations)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::sync::{Backoff, Ordering};
 
 /// How many operations ahead of the one being executed [`Dispatch::prefetch`] is called: enough for a miss to memory
 /// (some 100 ns) to be over when its turn comes, at some 10 to 20 ns an operation that hits the cache.
-pub(crate) const PREFETCH_DISTANCE: u64 = 8;
+pub(crate) const PREFETCH_DISTANCE: usize = 8;
 
 /// Operations that a replica has not applied and that are known to be published.
 #[must_use = "a replica that does not replay falls behind"]
@@ -92,13 +92,13 @@ impl<'a, Op> Published<'a, Op> {
     where
         D: Dispatch<WriteOperation = Op>,
     {
-        let first_ahead = self.start + 1;
-        for position in first_ahead..(first_ahead + PREFETCH_DISTANCE - 1).min(self.end) {
+        let distance = PREFETCH_DISTANCE as u64;
+        for position in self.start + 1..(self.start + distance).min(self.end) {
             self.prefetch(data, position);
         }
         for position in self.start..self.end {
-            if position + PREFETCH_DISTANCE < self.end {
-                self.prefetch(data, position + PREFETCH_DISTANCE);
+            if position + distance < self.end {
+                self.prefetch(data, position + distance);
             }
             let result = self.with(position, |operation| catch(|| data.dispatch_mut(operation)));
             respond(position, result);

@@ -9,7 +9,7 @@
 //! 4. wait until what other replicas have reserved before is published too,
 //! 5. take the replica's write lock; replay from `applied` to the end of the round, keeping the results of the round's own
 //!    operations; advance `completed` and `applied`; let go,
-//! 6. answer the requests.
+//! 6. answer the requests, and see whether another replica wants [`help`](super::help).
 //!
 //! Without a log a round executes the operations where they are, under the write lock, and answers. Nobody but the
 //! requesting thread ever owns them.
@@ -21,10 +21,10 @@ use alloc::vec::Vec;
 use crate::dispatch::Dispatch;
 use crate::error::ExecuteError;
 use crate::log::{Garbage, Log, Published, Reservation};
-use crate::panic::{AbortOnUnwind, Payload, contain, discard, resume};
+use crate::panic::{AbortOnUnwind, DropContained, Payload, contain, discard, resume};
 use crate::replica::request::{RequestList, Work};
 use crate::replica::{Replica, ReplicaSet, Request, Task, Turn};
-use crate::sync::{Backoff, COMBINING_ROUNDS};
+use crate::sync::{Backoff, COMBINING_LIMIT};
 
 impl<D: Dispatch> ReplicaSet<D> {
     /// Executes one write operation through `replica`.
@@ -43,22 +43,26 @@ impl<D: Dispatch> ReplicaSet<D> {
             return Err(ExecuteError::Poisoned { returned: operation });
         }
         Ok(match &self.log {
-            None => self.execute_alone(turn, operation),
-            Some(log) => self.execute_alone_through(log, turn, operation),
+            None => self.execute_alone(DropContained::new(operation), turn),
+            Some(log) => self.execute_alone_through(log, operation, turn),
         })
     }
 
     /// The short way: no log, no contention, no request. A panic needs no catching: it goes straight to the caller,
-    /// whose operation it was, and on its way poisons, ends the write phase and leaves the turn.
+    /// whose operation it was. On its way it poisons, ends the write phase, leaves the turn and only then, as the parameters
+    /// are ordered, drops the operation.
     #[inline]
-    fn execute_alone(&self, mut turn: Turn<'_, D>, operation: D::WriteOperation) -> D::Response {
+    fn execute_alone(&self, operation: DropContained<D::WriteOperation>, mut turn: Turn<'_, D>) -> D::Response {
+        turn.replica().counters.lone.add_exclusive(1);
         let response = turn.write(|data| {
-            let report = self.poison.report_on_unwind();
+            let report = ReportOnUnwind(self);
             let response = data.dispatch_mut(&operation);
             report.disarm();
             response
         });
-        self.end_lone_turn(turn);
+        if let Err(turn) = turn.finish() {
+            self.combine_posted(turn);
+        }
         response
     }
 
@@ -66,31 +70,29 @@ impl<D: Dispatch> ReplicaSet<D> {
     fn execute_alone_through(
         &self,
         log: &Log<D::WriteOperation>,
-        mut turn: Turn<'_, D>,
         operation: D::WriteOperation,
+        mut turn: Turn<'_, D>,
     ) -> D::Response {
+        turn.replica().counters.lone.add_exclusive(1);
         let mut garbage = Garbage::new();
+        let mut posted = RequestList::empty();
         let mut result = None;
-        let append = |reservation: &Reservation| {
+        let reservation = self.round(log, &mut turn, 1, &mut posted, &mut garbage, |reservation| {
             // SAFETY: reserved for this one operation.
             unsafe { log.publish(reservation, reservation.start(), operation) };
             |answer| result = Some(answer)
-        };
-        self.round(log, &mut turn, 1, &mut garbage, append);
-        self.end_lone_turn(turn);
+        });
+        self.help_laggards(log, &turn, &reservation);
+        if !posted.is_empty() {
+            self.combine(turn, posted);
+        } else if let Err(turn) = turn.finish() {
+            self.combine_posted(turn);
+        }
         self.clean_up(garbage);
         match result {
             Some(Ok(response)) => response,
             Some(Err(payload)) => resume(payload),
             None => unreachable!("a round replays what it has appended"),
-        }
-    }
-
-    #[inline]
-    fn end_lone_turn(&self, turn: Turn<'_, D>) {
-        turn.replica().counters.lone.add_exclusive(1);
-        if let Err(turn) = turn.finish() {
-            self.combine_posted(turn);
         }
     }
 
@@ -106,7 +108,7 @@ impl<D: Dispatch> ReplicaSet<D> {
                 Err(ExecuteError::Poisoned { returned: operation })
             }
             Task::One { operation, response: Some(response) } => {
-                drop(operation);
+                contain(|| drop(operation));
                 Ok(response)
             }
             task => give_up(task, work.panic),
@@ -125,7 +127,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         match work.task {
             Task::Batch { operations, .. } if work.refused => Err(ExecuteError::Poisoned { returned: operations }),
             Task::Batch { operations, responses } if work.panic.is_none() => {
-                drop(operations);
+                drop(Garbage::from(operations));
                 Ok(responses)
             }
             task => give_up(task, work.panic),
@@ -181,14 +183,14 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// Serves `requests`, then what is posted meanwhile, until there is nothing more or the turn is over.
     fn combine(&self, mut turn: Turn<'_, D>, mut requests: RequestList<D>) {
         let mut garbage = Garbage::new();
-        self.serve(&mut turn, &mut requests, &mut garbage);
-        for _ in 1..COMBINING_ROUNDS {
+        let mut served = self.serve(&mut turn, &mut requests, &mut garbage);
+        while served < COMBINING_LIMIT {
             match turn.finish() {
                 Ok(()) => return self.clean_up(garbage),
                 Err(still) => turn = still,
             }
             requests = turn.take_posted();
-            self.serve(&mut turn, &mut requests, &mut garbage);
+            served += self.serve(&mut turn, &mut requests, &mut garbage);
         }
         drop(turn);
         self.clean_up(garbage);
@@ -201,100 +203,103 @@ impl<D: Dispatch> ReplicaSet<D> {
         }
     }
 
-    fn serve(&self, turn: &mut Turn<'_, D>, requests: &mut RequestList<D>, garbage: &mut Garbage<D::WriteOperation>) {
+    /// Serves all `requests`, in rounds, and says how many operations that were; a request without any counts as one.
+    fn serve(
+        &self,
+        turn: &mut Turn<'_, D>,
+        requests: &mut RequestList<D>,
+        garbage: &mut Garbage<D::WriteOperation>,
+    ) -> usize {
+        let mut served = 0;
         while !requests.is_empty() {
-            let mut round = requests.take_front(self.max_batch);
+            let mut batch = requests.take_front(self.max_batch);
             if self.poison.is_set() {
-                round.refuse();
+                batch.refuse();
             }
-            let operations = round.operations();
-            match &self.log {
-                None => self.execute_in_place(turn, &mut round),
-                Some(log) => self.execute_through(log, turn, &mut round, operations as u64, garbage),
-            }
+            let operations = batch.operations();
+            served += operations.max(1);
             let counters = &turn.replica().counters;
             counters.rounds.add_exclusive(u64::from(operations > 0));
             counters.operations.add_exclusive(operations as u64);
-            round.answer();
-        }
-    }
-
-    /// A round without a log.
-    fn execute_in_place(&self, turn: &mut Turn<'_, D>, round: &mut RequestList<D>) {
-        turn.write(|data| {
-            round.execute(data);
-            if round.has_panic() {
-                self.poison.report();
+            match &self.log {
+                None => {
+                    turn.write(|data| batch.execute(data, &self.poison));
+                    batch.answer();
+                }
+                Some(log) if operations == 0 => {
+                    self.catch_up_now(log, turn);
+                    batch.answer();
+                }
+                Some(log) => {
+                    let reservation = self.round(log, turn, operations as u64, requests, garbage, |reservation| {
+                        // SAFETY: made just now, for as many operations.
+                        unsafe { batch.append(log, reservation) };
+                        batch.responder()
+                    });
+                    batch.answer();
+                    self.help_laggards(log, turn, &reservation);
+                }
             }
-        });
+        }
+        served
     }
 
-    /// A round through the log, or a look whether there is something to replay.
-    fn execute_through(
-        &self,
-        log: &Log<D::WriteOperation>,
-        turn: &mut Turn<'_, D>,
-        requests: &mut RequestList<D>,
-        operations: u64,
-        garbage: &mut Garbage<D::WriteOperation>,
-    ) {
-        if operations == 0 {
-            // SAFETY: our turn, until the end of the function.
-            let published = unsafe { log.completed_for(turn.replica().index) };
-            self.replay(log, turn, &published, u64::MAX, |_| {});
-            return;
+    /// Replays what is completed into the replica whose turn it is.
+    pub(crate) fn catch_up_now(&self, log: &Log<D::WriteOperation>, turn: &mut Turn<'_, D>) {
+        let replica = turn.replica();
+        // SAFETY: our turn, until the end of the function.
+        let published = unsafe { log.completed_for(replica.index) };
+        if published.len() > 0 {
+            turn.write(|data| self.replay(log, replica, data, &published, u64::MAX, drop_result));
         }
-        self.round(log, turn, operations, garbage, |reservation| {
-            requests.append(log, reservation);
-            requests.responder()
-        });
     }
 
     /// A round of so many operations through the log: reserve, have `append` publish them, replay up to there. What
-    /// `append` returns is given their results, in order.
+    /// `append` returns is given their results, in order. Requests that came while there was no room are put behind `posted`.
     fn round<R: FnMut(Result<D::Response, Payload>)>(
         &self,
         log: &Log<D::WriteOperation>,
         turn: &mut Turn<'_, D>,
         operations: u64,
+        posted: &mut RequestList<D>,
         garbage: &mut Garbage<D::WriteOperation>,
         append: impl FnOnce(&Reservation) -> R,
-    ) {
-        let reservation = self.reserve(log, turn, operations, garbage);
+    ) -> Reservation {
+        let replica = turn.replica();
+        let reservation = match log.try_reserve(operations, None) {
+            Some(reservation) => reservation,
+            None => self.reserve_with_patience(log, turn, operations, posted, garbage),
+        };
         let respond = append(&reservation);
         // SAFETY: our turn, until the end of the function.
-        let published = unsafe { log.await_published(turn.replica().index, reservation.end()) };
-        self.replay(log, turn, &published, reservation.start(), respond);
-        self.help_laggards(log, turn, &reservation);
+        let published = unsafe { log.await_published(replica.index, reservation.end()) };
+        turn.write(|data| self.replay(log, replica, data, &published, reservation.start(), respond));
+        reservation
     }
 
-    /// Replays `published` into the replica whose turn it is; the results from position `own` on go to `respond`.
+    /// Replays `published` into `data`, the replica whose turn it is; the results from position `own` on go to `respond`. To
+    /// be called before readers are let in again.
     pub(crate) fn replay(
         &self,
         log: &Log<D::WriteOperation>,
-        turn: &mut Turn<'_, D>,
+        replica: &Replica<D>,
+        data: &mut D,
         published: &Published<'_, D::WriteOperation>,
         own: u64,
         mut respond: impl FnMut(Result<D::Response, Payload>),
     ) {
-        let replica = turn.replica();
-        if published.len() == 0 {
-            return;
-        }
-        turn.write(|data| {
-            published.replay(data, |position, result| {
-                if result.is_err() {
-                    self.poison.report_at(position);
-                }
-                if position >= own {
-                    respond(result);
-                } else {
-                    drop_result(result);
-                }
-            });
-            // SAFETY: our turn; executed just now, and seen published by whoever made `published`.
-            unsafe { log.advance(replica.index, published.end()) };
+        published.replay(data, |position, result| {
+            if result.is_err() {
+                self.poison.report_at(position);
+            }
+            if position >= own {
+                respond(result);
+            } else {
+                drop_result(result);
+            }
         });
+        // SAFETY: executed just now by who has the replica's turn, and seen published by whoever made `published`.
+        unsafe { log.advance(replica.index, published.end()) };
         replica.counters.replayed.add_exclusive(published.before(own));
     }
 }
@@ -304,6 +309,22 @@ fn drop_result<R>(result: Result<R, Payload>) {
     match result {
         Ok(response) => contain(|| drop(response)),
         Err(payload) => discard(payload),
+    }
+}
+
+/// Reports a panic of the operation that a lone writer executes.
+struct ReportOnUnwind<'a, D: Dispatch>(&'a ReplicaSet<D>);
+
+impl<D: Dispatch> ReportOnUnwind<'_, D> {
+    #[inline]
+    fn disarm(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl<D: Dispatch> Drop for ReportOnUnwind<'_, D> {
+    fn drop(&mut self) {
+        self.0.poison.report();
     }
 }
 

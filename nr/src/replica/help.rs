@@ -2,52 +2,59 @@
 //!
 //! A replica that nobody uses applies nothing by itself, and the log may not be reused before it has. So whoever finds the
 //! log full replays for the laggard; and so that nobody finds it full, a combiner looks round every now and then and
-//! takes a replica that is half the log behind a few operations further than it has itself put in meanwhile.
+//! takes a replica that is far behind a few operations further than it has itself put in meanwhile.
+//!
+//! A helper never waits for a laggard's readers: it comes back later. Those of them who are in a hurry, because what they
+//! want to read is not there yet, replay for themselves.
 
 use crate::dispatch::Dispatch;
 use crate::log::{Garbage, Log, Reservation};
+use crate::replica::request::RequestList;
 use crate::replica::{Replica, ReplicaSet, Turn};
 use crate::sync::Backoff;
 
 /// How many positions lie between two looks round, if the log is large enough.
 const INTERVAL: u64 = 64;
+/// How far a replica may lag, at most, if operations own something that is not to be kept for long.
+const PROMPT_LAG: u64 = 512;
 
 impl<D: Dispatch> ReplicaSet<D> {
-    /// Reserves positions for the round of the replica whose turn it is, making room if there is none.
-    pub(crate) fn reserve(
+    /// Reserves positions for a round of the replica whose turn it is, when there is no room or others go first.
+    ///
+    /// Goes on answering meanwhile those who only want to read; other requests are put behind `posted`.
+    #[cold]
+    pub(crate) fn reserve_with_patience(
         &self,
         log: &Log<D::WriteOperation>,
         turn: &mut Turn<'_, D>,
         operations: u64,
+        posted: &mut RequestList<D>,
         garbage: &mut Garbage<D::WriteOperation>,
     ) -> Reservation {
-        let replica = turn.replica().index;
-        if let Some(reservation) = log.try_reserve(replica, operations) {
-            return reservation;
-        }
+        let ticket = log.draw_ticket();
         let backoff = Backoff::new();
         loop {
-            log.claim(replica);
-            self.make_room(log, turn, operations, garbage);
-            if let Some(reservation) = log.try_reserve(replica, operations) {
+            let mut arrived = turn.take_posted_if_any();
+            self.catch_up_now(log, turn);
+            arrived.answer_catch_ups();
+            posted.append_list(arrived);
+            self.make_room(log, turn.replica(), operations, garbage);
+            if let Some(reservation) = log.try_reserve(operations, Some(ticket)) {
                 return reservation;
             }
-            // Others are at it: they replay, or publish, or have gone first.
+            // Others are at it: they replay, or publish, or go first.
             backoff.rest();
         }
     }
 
+    /// Replays for those whose lag is in the way, and reclaims.
     fn make_room(
         &self,
         log: &Log<D::WriteOperation>,
-        turn: &mut Turn<'_, D>,
+        replica: &Replica<D>,
         operations: u64,
         garbage: &mut Garbage<D::WriteOperation>,
     ) {
-        let replica = turn.replica();
-        // SAFETY: our turn, until the end of the function.
-        let published = unsafe { log.completed_for(replica.index) };
-        self.replay(log, turn, &published, u64::MAX, |_| {});
         // Positions below this have to be applied everywhere. `tail` moves only up, and others move it too.
         let needed = (log.tail() + operations).saturating_sub(log.capacity());
         for laggard in self.replicas.iter().filter(|other| other.index != replica.index) {
@@ -56,27 +63,35 @@ impl<D: Dispatch> ReplicaSet<D> {
         log.reclaim(garbage);
     }
 
-    /// Every now and then, replays a little for those who are half the log behind.
+    /// Every now and then, replays a little for those who are far behind.
     pub(crate) fn help_laggards(&self, log: &Log<D::WriteOperation>, turn: &Turn<'_, D>, reservation: &Reservation) {
         let interval = INTERVAL.min(log.capacity() / 4).max(1);
-        if reservation.start() / interval == reservation.end() / interval {
+        // `interval` is a power of two: both ends lie in the same stretch of it if they differ in lower bits only.
+        if reservation.start() ^ reservation.end() < interval {
             return;
         }
+        let half = log.capacity() / 2;
+        let allowed = if Log::<D::WriteOperation>::RECLAIMS_PROMPTLY { half.min(PROMPT_LAG) } else { half };
         let appended = reservation.end() - reservation.start();
         for laggard in self.replicas.iter().filter(|other| other.index != turn.replica().index) {
-            if log.applied(laggard.index) + log.capacity() / 2 < reservation.end() {
+            if log.applied(laggard.index) + allowed < reservation.end() {
                 self.help(log, laggard, 2 * interval.max(appended));
             }
         }
     }
 
-    /// Replays about `count` completed operations for `laggard`, if nobody has its turn. Whether there was anything done.
+    /// Replays about `count` completed operations for `laggard`, if nobody has its turn and nobody reads there. Whether
+    /// anything was done.
     fn help(&self, log: &Log<D::WriteOperation>, laggard: &Replica<D>, count: u64) -> bool {
         let Some(mut turn) = Turn::attempt(laggard) else { return false };
         // SAFETY: its turn, until the end of the function.
         let published = unsafe { log.completed_for(laggard.index) }.at_most(count);
-        self.replay(log, &mut turn, &published, u64::MAX, |_| {});
-        laggard.counters.helped.add_exclusive(published.len());
-        published.len() > 0
+        if published.len() == 0 {
+            return false;
+        }
+        let replay = |data: &mut D| self.replay(log, laggard, data, &published, u64::MAX, |_| {});
+        let done = turn.try_write(replay).is_some();
+        laggard.counters.helped.add_exclusive(if done { published.len() } else { 0 });
+        done
     }
 }

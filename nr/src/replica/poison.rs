@@ -1,6 +1,6 @@
 //! Whether a write operation has panicked and nobody has looked into it yet.
 
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 /// How a structure goes on after a panic in [`Dispatch::dispatch_mut`](crate::Dispatch::dispatch_mut). In either case the panic
 /// reaches the thread whose operation it was, the operation counts as executed on every replica, and no thread hangs.
@@ -16,25 +16,29 @@ pub enum PanicPolicy {
     Continue,
 }
 
-/// The poison of one structure.
+/// The poison of one structure: `reported << 1 | poisoned`.
+///
+/// With a log, `reported` is the position after the last panic that has poisoned. Every replica meets the same panics in the
+/// same order and reports each before it lets readers in, so that nobody sees what a panic has left without the poison; the
+/// same report a second time, from a laggard, changes nothing, so that what has been cleared stays so. Because the two are
+/// one atomic, a second reporter that finds the first one's report finds its poison too. Without a log there is no position.
 #[derive(Debug)]
 pub(crate) struct Poison {
     policy: PanicPolicy,
-    flag: AtomicBool,
-    /// The log position after the last panic that has been reported. Every replica meets the same panics in the same order;
-    /// only the first to meet one reports it, so that a laggard's replay does not bring back what has been cleared.
-    reported: AtomicU64,
+    state: AtomicU64,
 }
+
+const POISONED: u64 = 1;
 
 impl Poison {
     pub(crate) fn new(policy: PanicPolicy) -> Self {
-        Self { policy, flag: AtomicBool::new(false), reported: AtomicU64::new(0) }
+        Self { policy, state: AtomicU64::new(0) }
     }
 
     #[inline]
     pub(crate) fn is_set(&self) -> bool {
         // Relaxed: asked under a replica's lock, which orders it after any panic whose effects could be seen there.
-        self.flag.load(Ordering::Relaxed)
+        self.state.load(Ordering::Relaxed) & POISONED != 0
     }
 
     /// After a panic on the only replica. To be called before readers are let in again.
@@ -42,43 +46,23 @@ impl Poison {
     pub(crate) fn report(&self) {
         if self.policy == PanicPolicy::Poison {
             // Relaxed: see `is_set`.
-            self.flag.store(true, Ordering::Relaxed);
+            self.state.fetch_or(POISONED, Ordering::Relaxed);
         }
-    }
-
-    /// A guard that reports if it is dropped by a panic.
-    #[inline]
-    pub(crate) fn report_on_unwind(&self) -> ReportOnUnwind<'_> {
-        ReportOnUnwind(self)
     }
 
     /// After a panic of the operation at `position`, on any replica. To be called before readers are let in again.
     #[cold]
     pub(crate) fn report_at(&self, position: u64) {
-        // Relaxed: the modification order of this one atomic decides who is first.
-        if self.reported.fetch_max(position + 1, Ordering::Relaxed) <= position {
-            self.report();
+        if self.policy == PanicPolicy::Poison {
+            let report = (position + 1) << 1 | POISONED;
+            // Relaxed, both: see `is_set`. A state that is as far already has this report, whatever became of it.
+            let raise = |state| (state | POISONED < report).then_some(report);
+            let _ = self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, raise);
         }
     }
 
     pub(crate) fn clear(&self) {
         // Relaxed: who clears it has looked at the structure through its locks.
-        self.flag.store(false, Ordering::Relaxed);
-    }
-}
-
-/// From [`Poison::report_on_unwind`].
-pub(crate) struct ReportOnUnwind<'a>(&'a Poison);
-
-impl ReportOnUnwind<'_> {
-    #[inline]
-    pub(crate) fn disarm(self) {
-        core::mem::forget(self);
-    }
-}
-
-impl Drop for ReportOnUnwind<'_> {
-    fn drop(&mut self) {
-        self.0.report();
+        self.state.fetch_and(!POISONED, Ordering::Relaxed);
     }
 }

@@ -5,8 +5,8 @@
 //! that finds the queue empty. So a posted request always has somebody who owes it an answer, and no fence, no scan
 //! over threads and no timed wake-up is needed for it.
 //!
-//! One exception keeps a thread from combining for others for ever: after [`COMBINING_ROUNDS`](crate::sync::COMBINING_ROUNDS) the
-//! holder leaves although requests are posted, and wakes the newest of their threads. That one, any other of them that is
+//! One exception keeps a thread from combining for others for ever: after [`COMBINING_LIMIT`](crate::sync::COMBINING_LIMIT)
+//! operations the holder leaves although requests are posted, and wakes the newest of their threads. That one, any other of them that is
 //! awake, or a newcomer takes the lock together with the queue. No wake-up is lost: the leaver first lets go and then
 //! unparks; a thread parks only if it finds, under the lock that the unpark takes too, that the combiner lock is held.
 
@@ -176,11 +176,24 @@ impl<'a, D: Dispatch> Turn<'a, D> {
         unsafe { RequestList::from_newest(self.replica.queue.take_posted()) }
     }
 
+    /// As [`take_posted`](Self::take_posted), without disturbing those who post if there is nothing.
+    pub(crate) fn take_posted_if_any(&mut self) -> RequestList<D> {
+        // Relaxed: a hint.
+        let (newest, _) = split(self.replica.queue.word.load(Ordering::Relaxed));
+        if newest.is_null() { RequestList::empty() } else { self.take_posted() }
+    }
+
     /// Applies something to the replica, alone.
     #[inline]
     pub(crate) fn write<R>(&mut self, f: impl FnOnce(&mut D) -> R) -> R {
         // SAFETY: a turn is the combiner lock held, and borrowed mutably here: one writer.
         unsafe { self.replica.lock.write(f) }
+    }
+
+    /// As [`write`](Self::write), but None instead of waiting for readers.
+    pub(crate) fn try_write<R>(&mut self, f: impl FnOnce(&mut D) -> R) -> Option<R> {
+        // SAFETY: as in `write`.
+        unsafe { self.replica.lock.try_write(f) }
     }
 
     /// Ends the turn if nothing is posted.

@@ -8,8 +8,11 @@ use crate::replica::{ReaderCell, Replica, ReplicaSet};
 impl<D: Dispatch> ReplicaSet<D> {
     /// Runs `f` on `replica`, as a reader through `cell`, on a state that has every operation whose caller had its answer
     /// before the call. The read takes effect at some moment between the call and the return of `f`.
+    ///
+    /// # Safety
+    /// `cell` is one of the replica's.
     #[inline]
-    pub(crate) fn read<T, R>(
+    pub(crate) unsafe fn read<T, R>(
         &self,
         replica: &Replica<D>,
         cell: &ReaderCell,
@@ -19,10 +22,12 @@ impl<D: Dispatch> ReplicaSet<D> {
         if let Some(log) = &self.log {
             self.freshen(log, replica);
         }
-        replica.lock.read(cell, |data| match self.poison.is_set() {
+        let read = |data: &D| match self.poison.is_set() {
             true => Err(ExecuteError::Poisoned { returned: input }),
             false => Ok(f(data, input)),
-        })
+        };
+        // SAFETY: by the caller.
+        unsafe { replica.lock.read(cell, read) }
     }
 
     /// Makes sure that `replica` has what is complete now.

@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 use core::{iter, ptr};
 
 use crate::dispatch::Dispatch;
-use crate::log::{Log, Reservation};
+use crate::log::{Log, PREFETCH_DISTANCE, Reservation};
 use crate::panic::{Payload, catch, contain, discard};
+use crate::replica::Poison;
 use crate::sync::{AtomicU32, Ordering, UnsafeCell, park, unpark_one};
 
 /// Posted, or about to be; its thread is awake.
@@ -65,6 +66,11 @@ impl<D: Dispatch> Work<D> {
         }
     }
 
+    /// Hands the operations back, even if there are none of them.
+    fn refuse(&mut self) {
+        self.refused = !matches!(self.task, Task::CatchUp);
+    }
+
     /// Executes the operations where they are.
     fn execute(&mut self, data: &mut D) {
         match &mut self.task {
@@ -79,7 +85,10 @@ impl<D: Dispatch> Work<D> {
                 }
             }
             Task::Batch { operations, responses } => {
-                for operation in operations {
+                for (index, operation) in operations.iter().enumerate() {
+                    if let Some(ahead) = operations.get(index + PREFETCH_DISTANCE) {
+                        contain(|| data.prefetch(ahead));
+                    }
                     let result = catch(|| data.dispatch_mut(operation));
                     respond_in_batch(responses, &mut self.panic, result);
                 }
@@ -213,6 +222,10 @@ pub(crate) struct RequestList<D: Dispatch> {
 }
 
 impl<D: Dispatch> RequestList<D> {
+    pub(crate) const fn empty() -> Self {
+        Self { first: ptr::null() }
+    }
+
     /// A list of one.
     ///
     /// # Safety
@@ -250,16 +263,22 @@ impl<D: Dispatch> RequestList<D> {
 
     /// Splits off as many of the oldest requests as together have at most `most` operations, but at least one.
     pub(crate) fn take_front(&mut self, most: usize) -> Self {
-        let mut last = self.first;
         let mut operations = 0;
-        for request in self.iter() {
+        let fits = |request: &&Request<D>| {
             // SAFETY: in the list, so pending, and we hold the combiner lock.
             operations += unsafe { request.with_work(|work| work.operations()) };
-            if operations > most && !ptr::eq(request, self.first) {
-                break;
-            }
-            last = request;
-        }
+            operations <= most || ptr::eq(*request, self.first)
+        };
+        self.split_after(self.iter().take_while(fits).last().map_or(ptr::null(), ptr::from_ref))
+    }
+
+    /// Splits off the oldest.
+    fn take_first(&mut self) -> Self {
+        self.split_after(self.first)
+    }
+
+    /// Splits off what is up to `last`, which is in the list unless that is empty.
+    fn split_after(&mut self, last: *const Request<D>) -> Self {
         let front = Self { first: self.first };
         // SAFETY: in the list, so pending and alive (a null `last` belongs to an empty list).
         if let Some(last) = unsafe { last.as_ref() } {
@@ -269,6 +288,31 @@ impl<D: Dispatch> RequestList<D> {
             unsafe { last.set_next(ptr::null()) };
         }
         front
+    }
+
+    /// Puts another list, of the same lock's, behind this one.
+    pub(crate) fn append_list(&mut self, other: Self) {
+        match self.iter().last() {
+            None => *self = other,
+            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            Some(last) => unsafe { last.set_next(other.first) },
+        }
+    }
+
+    /// Answers the requests that have no operations, and keeps the others.
+    pub(crate) fn answer_catch_ups(&mut self) {
+        let mut kept = Self::empty();
+        while !self.is_empty() {
+            let mut request = self.take_first();
+            let mut catches_up = false;
+            request.each(|work| catches_up = matches!(work.task, Task::CatchUp));
+            if catches_up {
+                request.answer();
+            } else {
+                kept.append_list(request);
+            }
+        }
+        *self = kept;
     }
 
     fn iter(&self) -> impl Iterator<Item = &Request<D>> {
@@ -300,20 +344,21 @@ impl<D: Dispatch> RequestList<D> {
 
     /// Hands the operations back to those who posted them.
     pub(crate) fn refuse(&mut self) {
-        self.each(|work| work.refused = work.operations() > 0);
+        self.each(Work::refuse);
     }
 
-    /// Whether an operation panicked.
-    pub(crate) fn has_panic(&mut self) -> bool {
-        let mut panicked = false;
-        self.each(|work| panicked |= work.panic.is_some());
-        panicked
-    }
-
-    /// Executes the operations where they are, on a replica that has no log.
-    pub(crate) fn execute(&mut self, data: &mut D) {
+    /// Executes the operations where they are, on a replica that has no log, until one of them poisons the structure.
+    pub(crate) fn execute(&mut self, data: &mut D, poison: &Poison) {
         self.prefetch(data);
-        self.each(|work| work.execute(data));
+        self.each(|work| {
+            if poison.is_set() {
+                work.refuse();
+            }
+            work.execute(data);
+            if work.panic.is_some() {
+                poison.report();
+            }
+        });
     }
 
     fn prefetch(&mut self, data: &D) {
@@ -330,8 +375,11 @@ impl<D: Dispatch> RequestList<D> {
         }
     }
 
-    /// Moves the operations into the log and publishes them. The reservation is for just as many.
-    pub(crate) fn append(&mut self, log: &Log<D::WriteOperation>, reservation: &Reservation) {
+    /// Moves the operations into the log and publishes them.
+    ///
+    /// # Safety
+    /// The caller made the reservation, for just as many operations as there are.
+    pub(crate) unsafe fn append(&mut self, log: &Log<D::WriteOperation>, reservation: &Reservation) {
         let mut position = reservation.start();
         self.each(|work| {
             work.take_operations(|operation| {

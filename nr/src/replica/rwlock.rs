@@ -6,8 +6,10 @@
 //! * if the reader's fence comes first, the writer finds the cell raised, and waits until it is lowered;
 //! * if the writer's fence comes first, the reader finds the flag, lowers its cell again, and waits for the flag to go.
 //!
-//! Both may see each other; then the reader gives way. So a writer waits only for reads that began before it, and readers
-//! wait for one write phase. Readers whose cells differ share no cache line that any of them writes.
+//! Both may see each other; then the reader gives way. So a writer waits only for reads that began before it. A reader waits
+//! for a write phase to end, and may find the next one begun when it comes; but after [`READER_PATIENCE`] of them it counts
+//! itself as starving, and writers begin no phase until it is in. Readers whose cells differ share no cache line that any
+//! of them writes.
 //!
 //! Writers never meet here: a replica is written only by who holds its combiner lock.
 
@@ -16,7 +18,9 @@ use core::ptr;
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AtomicU32, Backoff, Ordering, UnsafeCell, fence_after_read_modify_write, park, unpark_all};
+use crate::sync::{
+    AtomicU32, Backoff, Ordering, READER_PATIENCE, UnsafeCell, fence_after_read_modify_write, park, unpark_all,
+};
 
 /// A writer is at work, or waits for readers to leave.
 const WRITER: u32 = 1;
@@ -24,6 +28,8 @@ const WRITER: u32 = 1;
 const READERS_PARKED: u32 = 2;
 /// The writer is parked until readers have left. Only ever set together with [`WRITER`].
 const WRITER_PARKED: u32 = 4;
+/// One reader whose patience is at its end; the upper bits count them.
+const STARVING: u32 = 8;
 
 /// A structure and the lock around it.
 ///
@@ -33,6 +39,7 @@ const WRITER_PARKED: u32 = 4;
 /// | `WRITER` | a writer waits for the raised cells, then works; readers stay out |
 /// | … `+ READERS_PARKED` | unparks them when it is done |
 /// | … `+ WRITER_PARKED` | a reader that leaves unparks the writer |
+/// | … `+ n · STARVING` | so many readers have waited for too long; no writer begins |
 #[derive(Debug)]
 pub(crate) struct ReplicaLock<D> {
     state: CachePadded<AtomicU32>,
@@ -87,11 +94,14 @@ impl<D> ReplicaLock<D> {
         self.cells.iter().map(|cell| cell.handles.load(Ordering::Relaxed) as usize).sum()
     }
 
-    /// Runs `f` on the structure together with other readers. `cell` is one of this lock's.
+    /// Runs `f` on the structure together with other readers.
     ///
     /// Everything that was written before the last write phase ended is visible to `f`.
+    ///
+    /// # Safety
+    /// `cell` is one of this lock's.
     #[inline]
-    pub(crate) fn read<R>(&self, cell: &ReaderCell, f: impl FnOnce(&D) -> R) -> R {
+    pub(crate) unsafe fn read<R>(&self, cell: &ReaderCell, f: impl FnOnce(&D) -> R) -> R {
         struct Leave<'a, D>(&'a ReplicaLock<D>, &'a ReaderCell);
         impl<D> Drop for Leave<'_, D> {
             #[inline]
@@ -103,7 +113,8 @@ impl<D> ReplicaLock<D> {
         self.enter(cell);
         let _leave = Leave(self, cell);
         self.data.with(|data| {
-            // SAFETY: rule 1 of `data`: `enter` has raised the cell and seen no writer; it is lowered after `f`.
+            // SAFETY: rule 1 of `data`: `enter` has raised the cell, which is ours by the caller, and seen no writer since; it
+            // is lowered after `f`.
             f(unsafe { &*data })
         })
     }
@@ -127,12 +138,22 @@ impl<D> ReplicaLock<D> {
 
     #[cold]
     fn enter_slow(&self, cell: &ReaderCell) {
+        let mut phases = 0;
         loop {
             self.leave(cell);
             self.await_end_of_write();
             if self.try_enter(cell) {
-                return;
+                break;
             }
+            phases += 1;
+            if phases == READER_PATIENCE {
+                // Relaxed: a request to the next writer, which finds it in its exchange on the same atomic.
+                self.state.fetch_add(STARVING, Ordering::Relaxed);
+            }
+        }
+        if phases >= READER_PATIENCE {
+            // Relaxed: as above.
+            self.state.fetch_sub(STARVING, Ordering::Relaxed);
         }
     }
 
@@ -186,6 +207,57 @@ impl<D> ReplicaLock<D> {
     /// One caller at a time: who holds the replica's combiner lock.
     #[inline]
     pub(crate) unsafe fn write<R>(&self, f: impl FnOnce(&mut D) -> R) -> R {
+        if !self.try_begin_write() {
+            self.begin_write_slow();
+        }
+        for cell in &self.cells {
+            self.await_readers(cell);
+        }
+        // SAFETY: begun, every cell has been seen lowered since, and other writers are excluded by the caller.
+        unsafe { self.write_begun(f) }
+    }
+
+    /// As [`write`](Self::write), but None instead of waiting.
+    ///
+    /// # Safety
+    /// As for `write`.
+    pub(crate) unsafe fn try_write<R>(&self, f: impl FnOnce(&mut D) -> R) -> Option<R> {
+        if !self.try_begin_write() {
+            return None;
+        }
+        // Acquire: as in `await_readers`.
+        if self.cells.iter().any(|cell| cell.inside.load(Ordering::Acquire) != 0) {
+            self.end_write();
+            return None;
+        }
+        // SAFETY: as in `write`.
+        Some(unsafe { self.write_begun(f) })
+    }
+
+    /// Raises the flag, unless a reader is starving.
+    #[inline]
+    fn try_begin_write(&self) -> bool {
+        // Relaxed: the previous writer's work came with the combiner lock; readers are ordered by the fence.
+        let begun = self.state.compare_exchange(0, WRITER, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        // Announce, then check: see the module.
+        fence_after_read_modify_write();
+        begun
+    }
+
+    /// Lets the starving in first. They are awake, or were unparked at the end of the last phase, and nobody writes: all
+    /// that can hold them up is the scheduler.
+    #[cold]
+    fn begin_write_slow(&self) {
+        let backoff = Backoff::new();
+        while !self.try_begin_write() {
+            backoff.rest();
+        }
+    }
+
+    /// # Safety
+    /// `WRITER` is set by the caller, and it has seen every cell lowered since. Nobody else writes.
+    #[inline]
+    unsafe fn write_begun<R>(&self, f: impl FnOnce(&mut D) -> R) -> R {
         struct EndWrite<'a, D>(&'a ReplicaLock<D>);
         impl<D> Drop for EndWrite<'_, D> {
             #[inline]
@@ -194,16 +266,9 @@ impl<D> ReplicaLock<D> {
             }
         }
 
-        // Relaxed: the previous writer's work came with the combiner lock; readers are ordered by the fence.
-        self.state.swap(WRITER, Ordering::Relaxed);
-        fence_after_read_modify_write();
-        for cell in &self.cells {
-            self.await_readers(cell);
-        }
         let _end = EndWrite(self);
         self.data.with_mut(|data| {
-            // SAFETY: rule 2 of `data`: `WRITER` is set, every cell has been seen lowered since; other writers are
-            // excluded by the caller.
+            // SAFETY: rule 2 of `data`, by the caller.
             f(unsafe { &mut *data })
         })
     }
@@ -235,14 +300,18 @@ impl<D> ReplicaLock<D> {
 
     #[inline]
     fn end_write(&self) {
-        // Release: the write is visible to readers; pairs with the Acquire in `try_enter`.
-        if self.state.swap(0, Ordering::Release) & READERS_PARKED != 0 {
+        // Release: the write is visible to readers; pairs with the Acquire in `try_enter`. (Other read-modify-writes may come
+        // between; they carry it on.)
+        let state = self.state.fetch_sub(WRITER, Ordering::Release);
+        if state & (READERS_PARKED | WRITER_PARKED) != 0 {
             self.wake_readers();
         }
     }
 
     #[cold]
     fn wake_readers(&self) {
+        // Relaxed: nobody sets these bits while there is no writer, and we are still the only one who could become it.
+        self.state.fetch_and(!(READERS_PARKED | WRITER_PARKED), Ordering::Relaxed);
         unpark_all(self.readers_key());
     }
 
