@@ -56,8 +56,9 @@
 /// }
 /// ```
 ///
-/// Neither method may use the structure that it is called from, through whatever handle: it runs under the replica's lock,
-/// and such a call can wait for itself for ever, as with any lock.
+/// No method may use the structure that it is called from, through whatever handle: it runs under the replica's lock, and such a
+/// call can wait for itself for ever, as with any lock. That goes for the `Drop` of a response too: a write makes one on every
+/// replica, and those that nobody waits for are dropped there and then. An operation's `Drop` is free to use the structure.
 ///
 /// # Examples
 ///
@@ -119,6 +120,7 @@ pub trait Dispatch {
 
     /// Is told of an operation some operations before [`dispatch_mut`](Self::dispatch_mut) executes it, on the same replica:
     /// a good place to touch the memory that it will need (a hash bucket, the top of a tree), so that several cache
-    /// misses overlap. A hint: it may be called at any time before, or not at all, and must change nothing.
+    /// misses overlap. A hint: it may be called at any time before, or not at all, and must change nothing. If it panics, the
+    /// panic ends there.
     fn prefetch(&self, _op: &Self::WriteOperation) {}
 }

@@ -307,8 +307,8 @@ macro_rules! methods {
             /// Runs a closure on the local replica: a read that can borrow from the structure, compute on it and return
             /// anything. Linearizable, and costs, as [`execute`](Self::execute).
             ///
-            /// Writes to this replica wait until the closure returns, so it should be short; and it must not write to the
-            /// same structure through another handle, which could wait for the closure itself for ever.
+            /// Writes to this replica wait until the closure returns, so it should be short; and it must not use the same
+            /// structure through another handle, not even to read, which could wait for the closure itself for ever.
             ///
             /// # Panics
             /// If the structure is poisoned, and if `f` does; that does not poison.

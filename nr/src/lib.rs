@@ -62,12 +62,13 @@
 //! * **Progress**: a posted operation is executed by whoever combines or by its own thread; unused replicas stop nobody; waiting
 //!   threads park.
 //! * **Panics** in user code reach the thread whose operation it was; nobody hangs; see [`PanicPolicy`].
-//! * **Memory**: the replicas, the log, and nothing per handle.
+//! * **Memory**: the replicas, the log, 128 bytes per replica and processor, and nothing per handle.
 //!
 //! # Features
 //!
 //! * `std` (default): parking, catching panics, and the machine's topology. Without it the crate is `no_std` + `alloc`:
-//!   waiting is spinning, a panic in [`Dispatch::dispatch_mut`] aborts, and [`Topology::detect`] finds a single node.
+//!   waiting is spinning, a panic in [`Dispatch::dispatch_mut`] that would have to be carried to another thread or replica
+//!   aborts, and [`Topology::detect`] finds a single node.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 

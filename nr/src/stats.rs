@@ -37,7 +37,7 @@ pub struct ReplicaStats {
     pub helped: u64,
     /// How many completed operations it has yet to execute.
     pub lag: u64,
-    /// How often a thread of its slept, waiting for an answer.
+    /// How often a thread of its, waiting for the combiner's answer, went to sleep.
     pub waits: u64,
 }
 

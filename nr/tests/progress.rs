@@ -338,18 +338,6 @@ fn nobody_starves() {
     });
 }
 
-/// A reader may take its time inside one closure and read through another handle in it.
-#[test]
-fn a_read_within_a_read_sees_the_same() {
-    for_each_configuration(|configuration| {
-        let nr = configuration.build(|_| Counter::default());
-        let (mut outer, mut inner) = (nr.handle(0), nr.handle(0));
-        outer.execute_mut(Add(5));
-        let (first, second) = outer.read(|counter| (counter.0, inner.execute(Get)));
-        assert_eq!((first, second), (5, 5));
-    });
-}
-
 /// `sync` brings the others up to date, from any thread, at any time.
 #[test]
 fn sync_from_many_threads_while_others_write() {

@@ -19,6 +19,10 @@ impl<Op> Garbage<Op> {
         Self(Vec::new())
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn push(&mut self, operation: Op) {
         if needs_drop::<Op>() {
             self.0.push(operation);

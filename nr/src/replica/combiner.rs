@@ -184,7 +184,8 @@ impl<D: Dispatch> ReplicaSet<D> {
     fn combine(&self, mut turn: Turn<'_, D>, mut requests: RequestList<D>) {
         let mut garbage = Garbage::new();
         let mut served = self.serve(&mut turn, &mut requests, &mut garbage);
-        while served < COMBINING_LIMIT {
+        // What is to be dropped is kept no longer than what is to be executed.
+        while served.max(garbage.len()) < COMBINING_LIMIT {
             match turn.finish() {
                 Ok(()) => return self.clean_up(garbage),
                 Err(still) => turn = still,

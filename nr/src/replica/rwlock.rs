@@ -190,13 +190,16 @@ impl<D> ReplicaLock<D> {
                 continue;
             }
             let parked = state | READERS_PARKED;
-            // Relaxed: a request to the writer, which finds it in its swap: same atomic, so nothing to be ordered.
+            // Relaxed: a request to the writer, which finds it when it subtracts: same atomic, so nothing to be ordered.
             let marked = state == parked
                 || self.state.compare_exchange(state, parked, Ordering::Relaxed, Ordering::Relaxed).is_ok();
             if marked {
                 // Relaxed: asked under the lock that the writer's unpark takes after it has changed the state.
                 let parked = || self.state.load(Ordering::Relaxed) & READERS_PARKED != 0;
                 park(self.readers_key(), parked);
+                // The phase that we have waited for is over, whether or not the next one has begun: that is for
+                // `enter_slow` to find out, and to count.
+                return;
             }
         }
     }
