@@ -15,10 +15,11 @@ use crate::topology::Topology;
 const MAX_LOG_ENTRIES: usize = 1 << 24;
 /// The most replicas that a structure can have.
 pub(crate) const MAX_REPLICAS: usize = 1024;
-/// What the entries of a log take by default, in bytes, unless operations are so large that these would be very few.
-const DEFAULT_LOG_BYTES: usize = 512 << 10;
+/// What the entries of a log take by default, in bytes, unless operations are so large that these would be very few. The ring
+/// is gone through again and again: it should stay in a core's second-level cache, beside some of the user's data.
+const DEFAULT_LOG_BYTES: usize = 256 << 10;
 /// The bounds of the default number of entries.
-const DEFAULT_LOG_ENTRIES: (usize, usize) = (64, 16 << 10);
+const DEFAULT_LOG_ENTRIES: (usize, usize) = (64, 4 << 10);
 
 /// How many replicas there are to be, and where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -76,8 +77,8 @@ impl Builder {
         self
     }
 
-    /// How many operations the log holds, rounded up to a power of two: 1 to 2²⁴. By default as many as fit into 512 KiB,
-    /// but 64 at least and 16,384 at most.
+    /// How many operations the log holds, rounded up to a power of two: 1 to 2²⁴. By default as many as fit into 256 KiB,
+    /// but 64 at least and 4,096 at most.
     ///
     /// It is also the largest batch that is possible, with one replica too, where no log is made. A longer log lets a replica
     /// lag further behind before others help it; a shorter one stays in the cache.

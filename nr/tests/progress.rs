@@ -338,6 +338,61 @@ fn nobody_starves() {
     });
 }
 
+/// On each replica one thread has little to do, and others write without end: who combines for them is let go, even
+/// where the log is always full and there is always more to combine.
+#[test]
+fn nobody_combines_for_ever() {
+    for replicas in [1, 2, 4] {
+        for entries in [1, 2] {
+            in_configuration(&Configuration::new(replicas, Some(entries)), |configuration| {
+                let nr = configuration.build(|_| Counter::default());
+                let modest = AtomicUsize::new(replicas);
+                run_threads(4 * replicas, |thread| {
+                    let mut handle = nr.handle(thread);
+                    if thread < replicas {
+                        let _left = CountDownOnDrop(&modest);
+                        for _ in 0..scaled(250) {
+                            handle.execute_mut(Add(1));
+                        }
+                    } else {
+                        while modest.load(SeqCst) > 0 {
+                            handle.execute_mut(Add(1));
+                        }
+                    }
+                });
+            });
+        }
+    }
+}
+
+/// A large batch needs the whole log empty at once; single operations, for which there is room all the time, must not
+/// overtake it for ever.
+#[test]
+fn a_full_batch_is_not_overtaken_for_ever() {
+    for replicas in [2, 4] {
+        for entries in [2, 16, 64] {
+            in_configuration(&Configuration::new(replicas, Some(entries)), |configuration| {
+                let nr = configuration.build(|_| Counter::default());
+                let done = AtomicBool::new(false);
+                run_threads(10, |thread| {
+                    let mut handle = nr.handle(thread);
+                    if thread == 0 {
+                        let _done = RaiseOnDrop(&done);
+                        for _ in 0..scaled(20) {
+                            assert_eq!(handle.execute_mut_batch((0..entries).map(|_| Add(1))).len(), entries);
+                        }
+                    } else {
+                        while !done.load(SeqCst) {
+                            handle.execute_mut(Add(1));
+                            thread::yield_now();
+                        }
+                    }
+                });
+            });
+        }
+    }
+}
+
 /// `sync` brings the others up to date, from any thread, at any time.
 #[test]
 fn sync_from_many_threads_while_others_write() {
