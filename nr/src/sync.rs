@@ -116,6 +116,7 @@ mod real {
 
         pub(crate) fn reset(&self) {
             self.steps.reset();
+            self.naps.set(0);
         }
 
         /// Waits for something that sends no wake-up: as [`snooze`](Self::snooze), then short sleeps.
@@ -130,12 +131,13 @@ mod real {
         }
     }
 
-    /// Naps get longer up to a millisecond, in so many steps.
-    const LONGEST_NAP: u32 = 10;
+    /// After so many naps of 50 µs they get longer, up to a millisecond.
+    const SHORT_NAPS: u32 = 64;
+    const LONGEST_NAP: u32 = 20 * SHORT_NAPS;
 
     #[cfg(feature = "std")]
     fn nap(taken: u32) {
-        std::thread::sleep(core::time::Duration::from_micros(100) * taken.max(1));
+        std::thread::sleep(core::time::Duration::from_micros(50) * (taken / SHORT_NAPS).max(1));
     }
 
     #[cfg(not(feature = "std"))]

@@ -33,6 +33,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     ) -> Reservation {
         let ticket = log.draw_ticket();
         let backoff = Backoff::new();
+        let mut completed = log.completed();
         loop {
             let mut arrived = turn.take_posted_if_any();
             self.catch_up_now(log, turn);
@@ -42,7 +43,11 @@ impl<D: Dispatch> ReplicaSet<D> {
             if let Some(reservation) = log.try_reserve(operations, Some(ticket)) {
                 return reservation;
             }
-            // Others are at it: they replay, or publish, or go first.
+            // Others are at it: they replay, or publish, or go first. They may need this replica to keep up.
+            let before = core::mem::replace(&mut completed, log.completed());
+            if completed != before {
+                backoff.reset();
+            }
             backoff.rest();
         }
     }
