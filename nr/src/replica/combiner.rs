@@ -9,7 +9,8 @@
 //! 4. wait until what other replicas have reserved before is published too,
 //! 5. take the replica's write lock; replay from `applied` to the end of the round, keeping the results of the round's own
 //!    operations; advance `completed` and `applied`; let go,
-//! 6. answer the requests, and see whether another replica wants [`help`](super::help).
+//! 6. answer the requests whose threads are awake (the others are woken when the turn is over), and see whether another
+//!    replica wants [`help`](super::help).
 //!
 //! Without a log a round executes the operations where they are, under the write lock, and answers. Nobody but the
 //! requesting thread ever owns them.
@@ -160,7 +161,9 @@ impl<D: Dispatch> ReplicaSet<D> {
     fn await_answer(&self, replica: &Replica<D>, request: &Request<D>) {
         let backoff = Backoff::new();
         while !request.is_answered() {
-            if replica.queue.is_unattended() {
+            if request.is_promised() {
+                request.park_unless(|| false);
+            } else if replica.queue.is_unattended() {
                 if let Some(turn) = Turn::attempt(replica) {
                     self.combine_posted(turn);
                 }
@@ -183,17 +186,22 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// Serves `requests`, then what is posted meanwhile, until there is nothing more or the turn is over.
     fn combine(&self, mut turn: Turn<'_, D>, mut requests: RequestList<D>) {
         let mut garbage = Garbage::new();
-        let mut served = self.serve(&mut turn, &mut requests, &mut garbage);
+        let mut asleep = RequestList::empty();
+        let mut served = self.serve(&mut turn, &mut requests, &mut asleep, &mut garbage);
         // What is to be dropped is kept no longer than what is to be executed.
         while served.max(garbage.len()) < COMBINING_LIMIT {
             match turn.finish() {
-                Ok(()) => return self.clean_up(garbage),
+                Ok(()) => {
+                    asleep.answer();
+                    return self.clean_up(garbage);
+                }
                 Err(still) => turn = still,
             }
             requests = turn.take_posted();
-            served += self.serve(&mut turn, &mut requests, &mut garbage);
+            served += self.serve(&mut turn, &mut requests, &mut asleep, &mut garbage);
         }
         drop(turn);
+        asleep.answer();
         self.clean_up(garbage);
     }
 
@@ -204,11 +212,13 @@ impl<D: Dispatch> ReplicaSet<D> {
         }
     }
 
-    /// Serves all `requests`, in rounds, and says how many operations that were; a request without any counts as one.
+    /// Serves all `requests`, in rounds, and says how many operations that were; a request without any counts as one. Those
+    /// whose threads have to be woken are left in `asleep`, to be answered when the turn is over.
     fn serve(
         &self,
         turn: &mut Turn<'_, D>,
         requests: &mut RequestList<D>,
+        asleep: &mut RequestList<D>,
         garbage: &mut Garbage<D::WriteOperation>,
     ) -> usize {
         let mut served = 0;
@@ -225,11 +235,11 @@ impl<D: Dispatch> ReplicaSet<D> {
             match &self.log {
                 None => {
                     turn.write(|data| batch.execute(data, &self.poison));
-                    batch.answer();
+                    batch.answer_awake();
                 }
                 Some(log) if operations == 0 => {
                     self.catch_up_now(log, turn);
-                    batch.answer();
+                    batch.answer_awake();
                 }
                 Some(log) => {
                     let reservation = self.round(log, turn, operations as u64, requests, garbage, |reservation| {
@@ -237,10 +247,11 @@ impl<D: Dispatch> ReplicaSet<D> {
                         unsafe { batch.append(log, reservation) };
                         batch.responder()
                     });
-                    batch.answer();
+                    batch.answer_awake();
                     self.help_laggards(log, turn, &reservation);
                 }
             }
+            asleep.append_list(batch);
         }
         served
     }

@@ -16,18 +16,20 @@ use crate::sync::{AtomicU32, Ordering, UnsafeCell, park, unpark_one};
 const PENDING: u32 = 0;
 /// Posted; its thread is parked or about to park.
 const PARKED: u32 = 1;
+/// Done, and to be answered by a combiner whose turn may be over; its thread, which was parked, has nothing to do but sleep.
+const PROMISED: u32 = 2;
 /// Answered: the request belongs to its thread again, and to nobody else.
-const ANSWERED: u32 = 2;
+const ANSWERED: u32 = 3;
 
 /// What is to be done, and what came of it.
 pub(crate) struct Request<D: Dispatch> {
-    /// `PENDING` ⇄ `PARKED` by the thread itself; → `ANSWERED` by the combiner, after which it does not touch the request.
+    /// `PENDING` ⇄ `PARKED` by the thread itself; `PARKED` → `PROMISED` and all → `ANSWERED` by the combiner, which after that
+    /// does not touch the request.
     state: AtomicU32,
-    /// The request that was posted before. By the thread that made the request until it posts it; then by who holds the
-    /// combiner lock.
+    /// The request that was posted before. For whose the request is: of the thread that made it until it posts it; then of
+    /// who holds the combiner lock, who takes it from the queue; and of that thread until it answers, even when its turn is over.
     next: UnsafeCell<*const Request<D>>,
-    /// By the thread that made the request, until it posts it and once it is answered; in between by who holds the combiner
-    /// lock.
+    /// For whose the request is, as above, and once it is answered for the thread that made it.
     work: UnsafeCell<Work<D>>,
 }
 
@@ -152,8 +154,8 @@ impl<D: Dispatch> Request<D> {
     /// The request posted before this one.
     ///
     /// # Safety
-    /// The request is not yet posted and the caller made it, or the caller holds the combiner lock that it is posted to and
-    /// has not answered it.
+    /// The request is the caller's: made by it and not yet posted, or posted to a queue whose lock the caller holds, or taken
+    /// from there by it and not yet answered.
     pub(crate) unsafe fn next(&self) -> *const Self {
         self.next.with(|next| {
             // SAFETY: the caller has the sole right to the field (see its rules).
@@ -185,15 +187,22 @@ impl<D: Dispatch> Request<D> {
         self.state.load(Ordering::Acquire) == ANSWERED
     }
 
+    /// Whether the answer is on its way, whoever has the turn.
+    pub(crate) fn is_promised(&self) -> bool {
+        // Relaxed: a hint; `is_answered` acquires.
+        self.state.load(Ordering::Relaxed) == PROMISED
+    }
+
     /// Sleeps until the request is answered or `unattended` (nobody combines, so its thread should). May return early.
     pub(crate) fn park_unless(&self, unattended: impl FnOnce() -> bool) {
         // Relaxed, both: `is_answered` acquires; that we are parked tells the combiner to unpark, nothing else.
-        if self.state.compare_exchange(PENDING, PARKED, Ordering::Relaxed, Ordering::Relaxed).is_err() {
-            return;
-        }
+        let _ = self.state.compare_exchange(PENDING, PARKED, Ordering::Relaxed, Ordering::Relaxed);
         // Relaxed: asked under the lock that the combiner's unpark takes after `answer`'s swap.
-        park(Self::key_of(self), || self.state.load(Ordering::Relaxed) == PARKED && !unattended());
-        // Relaxed, both: as above. Fails if the request is answered.
+        park(Self::key_of(self), || match self.state.load(Ordering::Relaxed) {
+            PARKED => !unattended(),
+            state => state == PROMISED,
+        });
+        // Relaxed, both: as above. Fails if the request is answered or promised.
         let _ = self.state.compare_exchange(PARKED, PENDING, Ordering::Relaxed, Ordering::Relaxed);
     }
 
@@ -202,7 +211,7 @@ impl<D: Dispatch> Request<D> {
         this.addr()
     }
 
-    /// Gives the request back to its thread. It may be gone when this returns.
+    /// Gives the request back to its thread, waking it if need be. It may be gone when this returns.
     ///
     /// # Safety
     /// As for [`next`](Self::next); and the caller does not touch the request again.
@@ -210,8 +219,28 @@ impl<D: Dispatch> Request<D> {
         // SAFETY: not answered yet, so its thread is waiting and the request is alive.
         let request = unsafe { &*this };
         // Release: the results are visible to the thread; pairs with the Acquire in `is_answered`.
-        if request.state.swap(ANSWERED, Ordering::Release) == PARKED {
+        if request.state.swap(ANSWERED, Ordering::Release) != PENDING {
             unpark_one(Self::key_of(this));
+        }
+    }
+
+    /// Gives the request back to its thread if that is awake, and says whether it did: then it may be gone. Else the answer is
+    /// promised.
+    ///
+    /// # Safety
+    /// As for [`answer`](Self::answer), if it does.
+    unsafe fn answer_if_awake(this: *const Self) -> bool {
+        // SAFETY: as in `answer`.
+        let request = unsafe { &*this };
+        loop {
+            // Release: as in `answer`. Relaxed on failure: nothing has happened.
+            if request.state.compare_exchange(PENDING, ANSWERED, Ordering::Release, Ordering::Relaxed).is_ok() {
+                return true;
+            }
+            // Relaxed, both: tells the thread to sleep on, nothing else.
+            if request.state.compare_exchange(PARKED, PROMISED, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                return false;
+            }
         }
     }
 }
@@ -229,7 +258,7 @@ impl<D: Dispatch> RequestList<D> {
     /// A list of one.
     ///
     /// # Safety
-    /// The caller holds the combiner lock as long as it has the list, made the request and has not posted it.
+    /// The caller made the request and has not posted it, and answers it, as all in the list, before it leaves.
     pub(crate) unsafe fn of_one(request: &Request<D>) -> Self {
         // An attempt to post it that came too late may have left its mark.
         // SAFETY: made by the caller and not posted.
@@ -240,7 +269,7 @@ impl<D: Dispatch> RequestList<D> {
     /// The chain of posted requests that begins with the `newest`, turned round.
     ///
     /// # Safety
-    /// The caller holds the combiner lock that they were posted to as long as it has the list, and has them from its queue.
+    /// The caller has just taken them from the queue, as the holder of its lock, and answers all of them.
     pub(crate) unsafe fn from_newest(newest: *const Request<D>) -> Self {
         let mut first = ptr::null();
         let mut request = newest;
@@ -265,7 +294,7 @@ impl<D: Dispatch> RequestList<D> {
     pub(crate) fn take_front(&mut self, most: usize) -> Self {
         let mut operations = 0;
         let fits = |request: &&Request<D>| {
-            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            // SAFETY: in the list, so ours.
             operations += unsafe { request.with_work(|work| work.operations()) };
             operations <= most || ptr::eq(*request, self.first)
         };
@@ -280,9 +309,9 @@ impl<D: Dispatch> RequestList<D> {
     /// Splits off what is up to `last`, which is in the list unless that is empty.
     fn split_after(&mut self, last: *const Request<D>) -> Self {
         let front = Self { first: self.first };
-        // SAFETY: in the list, so pending and alive (a null `last` belongs to an empty list).
+        // SAFETY: in the list, so not answered, and alive (a null `last` belongs to an empty list).
         if let Some(last) = unsafe { last.as_ref() } {
-            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            // SAFETY: in the list, so ours.
             self.first = unsafe { last.next() };
             // SAFETY: as above.
             unsafe { last.set_next(ptr::null()) };
@@ -294,7 +323,7 @@ impl<D: Dispatch> RequestList<D> {
     pub(crate) fn append_list(&mut self, other: Self) {
         match self.iter().last() {
             None => *self = other,
-            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            // SAFETY: in the list, so ours.
             Some(last) => unsafe { last.set_next(other.first) },
         }
     }
@@ -316,13 +345,13 @@ impl<D: Dispatch> RequestList<D> {
     }
 
     fn iter(&self) -> impl Iterator<Item = &Request<D>> {
-        // SAFETY: in the list, so pending and alive.
+        // SAFETY: in the list, so not answered, and alive.
         let mut request = unsafe { self.first.as_ref() };
         iter::from_fn(move || {
             let this = request?;
-            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            // SAFETY: in the list, so ours.
             let next = unsafe { this.next() };
-            // SAFETY: in the list, so pending and alive.
+            // SAFETY: in the list, so not answered, and alive.
             request = unsafe { next.as_ref() };
             Some(this)
         })
@@ -330,7 +359,7 @@ impl<D: Dispatch> RequestList<D> {
 
     fn each(&mut self, mut f: impl FnMut(&mut Work<D>)) {
         for request in self.iter() {
-            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            // SAFETY: in the list, so ours.
             unsafe { request.with_work(&mut f) };
         }
     }
@@ -364,7 +393,7 @@ impl<D: Dispatch> RequestList<D> {
     fn prefetch(&mut self, data: &D) {
         // With one request there is nothing to overlap with.
         for request in self.iter().skip(1) {
-            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            // SAFETY: in the list, so ours.
             unsafe {
                 request.with_work(|work| {
                     if let Task::One { operation: Some(operation), .. } = &work.task {
@@ -394,29 +423,55 @@ impl<D: Dispatch> RequestList<D> {
     /// Hands the results of the operations that were appended, in the order in which they were, to their requests.
     pub(crate) fn responder(&mut self) -> impl FnMut(Result<D::Response, Payload>) {
         let mut requests = self.iter().flat_map(|request| {
-            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            // SAFETY: in the list, so ours.
             let appended = unsafe { request.with_work(|work| work.appended) };
             iter::repeat_n(request, appended)
         });
         move |result| {
             let request = requests.next().expect("a result for each operation that was appended");
-            // SAFETY: in the list, so pending, and we hold the combiner lock.
+            // SAFETY: in the list, so ours.
             unsafe { request.with_work(|work| work.respond(result)) };
         }
     }
 
-    /// Gives all requests back to their threads.
+    /// Gives all requests back to their threads, waking those that have to be woken.
     pub(crate) fn answer(&mut self) {
+        self.answer_each(|request| {
+            // SAFETY: in the list until now, so ours, and not touched again.
+            unsafe { Request::answer(request) };
+            true
+        });
+    }
+
+    /// Gives the requests back whose threads are awake, and keeps the others, with a promise: waking takes its time, which is better taken
+    /// when the turn is over and others can go on.
+    pub(crate) fn answer_awake(&mut self) {
+        // SAFETY: in the list until now, so ours, and not touched again if it is answered.
+        self.answer_each(|request| unsafe { Request::answer_if_awake(request) });
+    }
+
+    /// Keeps the requests for which `answer` says no.
+    fn answer_each(&mut self, mut answer: impl FnMut(*const Request<D>) -> bool) {
+        let mut kept = Self::empty();
+        let mut last_kept: Option<&Request<D>> = None;
         let mut request = self.first;
-        self.first = ptr::null();
         while !request.is_null() {
             // SAFETY: not yet answered, so alive.
             let this = unsafe { &*request };
-            // SAFETY: not yet answered, and we hold the combiner lock.
+            // SAFETY: not yet answered, and ours.
             let next = unsafe { this.next() };
-            // SAFETY: as above; it is out of the list and is not touched again.
-            unsafe { Request::answer(request) };
+            if !answer(request) {
+                // SAFETY: as above, `answer` has left it alone.
+                unsafe { this.set_next(ptr::null()) };
+                match last_kept {
+                    None => kept.first = request,
+                    // SAFETY: kept, so not answered, and ours.
+                    Some(last) => unsafe { last.set_next(request) },
+                }
+                last_kept = Some(this);
+            }
             request = next;
         }
+        *self = kept;
     }
 }
