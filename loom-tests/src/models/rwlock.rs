@@ -94,8 +94,8 @@ fn rwlock_wakes_the_writer() {
 /// Write phases against a reader whose patience ends after one: the next waits for it, and nobody waits for ever. And an
 /// attempt to write gives up rather than wait.
 ///
-/// Fails if `try_begin_write` swaps the flag in without looking (the count of the starving is lost), or if `try_write` forgets
-/// to end what it has begun.
+/// Fails if `try_write` forgets to end what it has begun. (That writers begin only when nobody starves is a matter of fairness,
+/// which no model can decide: `a_reader_is_let_in_between_writes` among the crate's tests looks at it.)
 #[test]
 fn rwlock_lets_the_starving_in() {
     check_within(2, || {
