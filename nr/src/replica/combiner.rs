@@ -76,17 +76,14 @@ impl<D: Dispatch> ReplicaSet<D> {
     ) -> D::Response {
         turn.replica().counters.lone.add_exclusive(1);
         let mut garbage = Garbage::new();
-        let mut posted = RequestList::empty();
         let mut result = None;
-        let reservation = self.round(log, &mut turn, 1, &mut posted, &mut garbage, |reservation| {
+        let reservation = self.round(log, &mut turn, 1, &mut garbage, |reservation| {
             // SAFETY: reserved for this one operation.
             unsafe { log.publish(reservation, reservation.start(), operation) };
             |answer| result = Some(answer)
         });
         self.help_laggards(log, &turn, &reservation);
-        if !posted.is_empty() {
-            self.combine(turn, posted);
-        } else if let Err(turn) = turn.finish() {
+        if let Err(turn) = turn.finish() {
             self.combine_posted(turn);
         }
         self.clean_up(garbage);
@@ -242,12 +239,13 @@ impl<D: Dispatch> ReplicaSet<D> {
                     batch.answer_awake();
                 }
                 Some(log) => {
-                    let reservation = self.round(log, turn, operations as u64, requests, garbage, |reservation| {
+                    let reservation = self.round(log, turn, operations as u64, garbage, |reservation| {
                         // SAFETY: made just now, for as many operations.
                         unsafe { batch.append(log, reservation) };
                         batch.responder()
                     });
-                    batch.answer_awake();
+                    // At once: the next round may have to wait for room.
+                    batch.answer();
                     self.help_laggards(log, turn, &reservation);
                 }
             }
@@ -267,20 +265,19 @@ impl<D: Dispatch> ReplicaSet<D> {
     }
 
     /// A round of so many operations through the log: reserve, have `append` publish them, replay up to there. What
-    /// `append` returns is given their results, in order. Requests that came while there was no room are put behind `posted`.
+    /// `append` returns is given their results, in order.
     fn round<R: FnMut(Result<D::Response, Payload>)>(
         &self,
         log: &Log<D::WriteOperation>,
         turn: &mut Turn<'_, D>,
         operations: u64,
-        posted: &mut RequestList<D>,
         garbage: &mut Garbage<D::WriteOperation>,
         append: impl FnOnce(&Reservation) -> R,
     ) -> Reservation {
         let replica = turn.replica();
         let reservation = match log.try_reserve(operations, None) {
             Some(reservation) => reservation,
-            None => self.reserve_with_patience(log, turn, operations, posted, garbage),
+            None => self.reserve_with_patience(log, turn, operations, garbage),
         };
         let respond = append(&reservation);
         // SAFETY: our turn, until the end of the function.

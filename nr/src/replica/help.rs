@@ -9,7 +9,6 @@
 
 use crate::dispatch::Dispatch;
 use crate::log::{Garbage, Log, Reservation};
-use crate::replica::request::RequestList;
 use crate::replica::{Replica, ReplicaSet, Turn};
 use crate::sync::Backoff;
 
@@ -21,14 +20,13 @@ const PROMPT_LAG: u64 = 512;
 impl<D: Dispatch> ReplicaSet<D> {
     /// Reserves positions for a round of the replica whose turn it is, when there is no room or others go first.
     ///
-    /// Goes on answering meanwhile those who only want to read; other requests are put behind `posted`.
+    /// Goes on answering meanwhile those who only want to read; other requests stay posted.
     #[cold]
     pub(crate) fn reserve_with_patience(
         &self,
         log: &Log<D::WriteOperation>,
         turn: &mut Turn<'_, D>,
         operations: u64,
-        posted: &mut RequestList<D>,
         garbage: &mut Garbage<D::WriteOperation>,
     ) -> Reservation {
         let ticket = log.draw_ticket();
@@ -38,7 +36,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             let mut arrived = turn.take_posted_if_any();
             self.catch_up_now(log, turn);
             arrived.answer_catch_ups();
-            posted.append_list(arrived);
+            turn.put_back(arrived);
             self.make_room(log, turn.replica(), operations, garbage);
             if let Some(reservation) = log.try_reserve(operations, Some(ticket)) {
                 return reservation;

@@ -183,6 +183,28 @@ impl<'a, D: Dispatch> Turn<'a, D> {
         if newest.is_null() { RequestList::empty() } else { self.take_posted() }
     }
 
+    /// Puts requests back that were taken, before those posted since. Ends: each failure means that one more thread has posted,
+    /// and waits.
+    pub(crate) fn put_back(&mut self, mut requests: RequestList<D>) {
+        while !requests.is_empty() {
+            let newest = requests.into_newest().cast_mut();
+            // Release: the links that we have written; pairs with the Acquire in `take_posted`. Relaxed on failure: nothing
+            // has happened.
+            let put = self.replica.queue.word.compare_exchange(
+                locked(ptr::null_mut()),
+                locked(newest),
+                Ordering::Release,
+                Ordering::Relaxed,
+            );
+            if put.is_ok() {
+                return;
+            }
+            // SAFETY: taken from the queue by us, and not answered.
+            requests = unsafe { RequestList::from_newest(newest) };
+            requests.append_list(self.take_posted());
+        }
+    }
+
     /// Applies something to the replica, alone.
     #[inline]
     pub(crate) fn write<R>(&mut self, f: impl FnOnce(&mut D) -> R) -> R {

@@ -286,6 +286,12 @@ impl<D: Dispatch> RequestList<D> {
         Self { first }
     }
 
+    /// The list as a chain that begins with the newest: what [`from_newest`](Self::from_newest) takes.
+    pub(crate) fn into_newest(self) -> *const Request<D> {
+        // SAFETY: turning a chain round twice gives the chain; the requests are ours, as the list is.
+        unsafe { Self::from_newest(self.first) }.first
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_null()
     }
