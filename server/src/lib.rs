@@ -1,0 +1,7 @@
+//! A server that speaks the Redis protocol and keeps its keyspace in a node-replicated structure.
+
+pub mod commands;
+pub mod config;
+pub mod net;
+pub mod resp;
+pub mod store;

@@ -1,0 +1,1 @@
+//! store/value/sorted_set
