@@ -96,6 +96,7 @@ impl Placement {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
     use core::num::NonZeroUsize;
 
     use super::*;

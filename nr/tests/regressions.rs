@@ -5,7 +5,7 @@ mod common;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -204,6 +204,119 @@ fn a_read_does_not_wait_for_room_in_the_log() {
             }
             stop.send(()).unwrap();
             assert_eq!(batch.join().unwrap(), [2, 3]);
+        });
+    });
+}
+
+/// Counts; replica 0 executes a gate only between two calls of its barrier.
+struct Gated {
+    replica: ReplicaId,
+    count: u64,
+}
+
+impl Dispatch for Gated {
+    type ReadOperation<'a> = ();
+    type WriteOperation = Option<Arc<Barrier>>;
+    type Response = u64;
+    fn dispatch(&self, _: ()) -> u64 {
+        self.count
+    }
+    fn dispatch_mut(&mut self, gate: &Option<Arc<Barrier>>) -> u64 {
+        if let Some(gate) = gate.as_ref().filter(|_| self.replica.index() == 0) {
+            gate.wait();
+            gate.wait();
+        }
+        self.count += 1;
+        self.count
+    }
+}
+
+/// Three replicas and a log of four entries; a read on replica 2 goes on until the test has ended, so that a fifth operation has
+/// to wait for room.
+fn with_a_slow_read_elsewhere<'a>(
+    machine: &'a NodeReplicated<Gated>,
+    test: impl for<'scope> FnOnce(&'scope thread::Scope<'scope, 'a>, mpsc::Sender<()>),
+) {
+    let (reading, is_reading) = mpsc::channel();
+    let (stop, stopped) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            machine.register_on(ReplicaId::new(2)).unwrap().read(|_| {
+                reading.send(()).unwrap();
+                stopped.recv().unwrap();
+            });
+        });
+        is_reading.recv().unwrap();
+        test(scope, stop);
+    });
+}
+
+fn gated() -> NodeReplicated<Gated> {
+    builder(3).log_entries(4).build_with(|replica| Gated { replica, count: 0 }).unwrap()
+}
+
+/// Waits until one more thread of replica 0 sleeps than before `post`: what it posts has been posted.
+fn until_posted<T>(machine: &NodeReplicated<Gated>, post: impl FnOnce() -> T) -> T {
+    let waits = || machine.stats().replicas[0].waits;
+    let before = waits();
+    let posted = post();
+    while waits() == before {
+        thread::yield_now();
+    }
+    posted
+}
+
+/// A reader that the combiner took from the queue together with writers waited with them for room in the log.
+#[test]
+fn a_read_taken_together_with_writes_does_not_wait_for_room_in_the_log() {
+    for reader_first in [true, false] {
+        with_watchdog(|| {
+            let machine = gated();
+            let on = |replica| machine.register_on(ReplicaId::new(replica)).unwrap();
+            with_a_slow_read_elsewhere(&machine, |scope, stop| {
+                let gate = Arc::new(Barrier::new(2));
+                let first = Some(Arc::clone(&gate));
+                scope.spawn(move || on(0).execute_mut(first));
+                gate.wait();
+                on(1).execute_mut(None);
+                // Replica 0 has a combiner and has not got what was written on replica 1.
+                let read = || until_posted(&machine, || scope.spawn(move || on(0).execute(())));
+                let write =
+                    || until_posted(&machine, || scope.spawn(move || on(0).execute_mut_batch([None, None, None])));
+                let (reader, writer) = if reader_first {
+                    let reader = read();
+                    (reader, write())
+                } else {
+                    let writer = write();
+                    (read(), writer)
+                };
+                gate.wait();
+                assert_eq!(reader.join().unwrap(), 2);
+                assert!(!writer.is_finished(), "there was room");
+                stop.send(()).unwrap();
+                assert_eq!(writer.join().unwrap(), [3, 4, 5]);
+            });
+        });
+    }
+}
+
+/// A reader that had become the combiner waited for room in the log on behalf of writers who had posted meanwhile.
+#[test]
+fn a_reader_that_combines_does_not_wait_for_room_in_the_log() {
+    with_watchdog(|| {
+        let machine = gated();
+        let on = |replica| machine.register_on(ReplicaId::new(replica)).unwrap();
+        with_a_slow_read_elsewhere(&machine, |scope, stop| {
+            let gate = Arc::new(Barrier::new(2));
+            on(1).execute_mut_batch([Some(Arc::clone(&gate)), None]);
+            let reader = scope.spawn(move || on(0).execute(()));
+            gate.wait();
+            let writer = until_posted(&machine, || scope.spawn(move || on(0).execute_mut_batch([None, None, None])));
+            gate.wait();
+            assert_eq!(reader.join().unwrap(), 2);
+            assert!(!writer.is_finished(), "there was room");
+            stop.send(()).unwrap();
+            assert_eq!(writer.join().unwrap(), [3, 4, 5]);
         });
     });
 }

@@ -70,6 +70,28 @@ fn two_writers_through_one_entry() {
     });
 }
 
+/// Three writers of one replica, and a log that is full: who makes room takes what has been posted, and puts it back.
+///
+/// Fails if `put_back` is left out while waiting or lets go of the lock, if `take_posted` or `leave` is Relaxed, or if `Turn`'s drop
+/// does not unpark. Does not reach the case in which another posts between taking and putting back; the test
+/// `nobody_combines_for_ever` does.
+#[test]
+fn who_makes_room_leaves_writers_posted() {
+    check_within(3, || {
+        let tickets = tickets(2, 1);
+        let mut handle = tickets.register_on(ReplicaId::new(0)).unwrap();
+        assert_eq!(handle.execute_mut(Box::new(1)), 0);
+        let others = [(); 2].map(|()| {
+            let tickets = Arc::clone(&tickets);
+            thread::spawn(move || tickets.register_on(ReplicaId::new(0)).unwrap().execute_mut(Box::new(1)))
+        });
+        let first = handle.execute_mut(Box::new(1));
+        let mut given: Vec<u64> = others.map(|other| other.join().unwrap()).into_iter().chain([first]).collect();
+        given.sort_unstable();
+        assert_eq!(given, [1, 2, 3]);
+    });
+}
+
 /// A write and then a batch as large as the log on one replica, and a read on the other, which may come too early to replay
 /// anything: the batch has to do that.
 ///

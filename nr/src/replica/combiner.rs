@@ -3,7 +3,7 @@
 //! A thread that finds the combiner lock free executes its own request and then whatever has been posted meanwhile; a
 //! thread that finds it held posts its request and waits. With a log, a round is
 //!
-//! 1. collect the requests (no more operations than the log holds),
+//! 1. collect the requests (no more operations than the log holds; who only wants the replica up to date is answered before),
 //! 2. reserve as many positions, making room if there is none ([`help`](super::help)),
 //! 3. move the operations in and publish them,
 //! 4. wait until what other replicas have reserved before is published too,
@@ -14,6 +14,10 @@
 //!
 //! Without a log a round executes the operations where they are, under the write lock, and answers. Nobody but the
 //! requesting thread ever owns them.
+//!
+//! To make room may take long: a reader elsewhere may be in the way. Who only wants to read does not wait for that. A combiner
+//! answers readers before it begins with the writers; and one that is a reader itself leaves writers posted if there is no room
+//! for them, so that one of them goes on.
 //!
 //! User code runs in step 5 only, with its panics caught; dropping operations comes after the turn.
 
@@ -62,7 +66,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             response
         });
         if let Err(turn) = turn.finish() {
-            self.combine_posted(turn);
+            self.combine_posted(turn, Patience::Any);
         }
         response
     }
@@ -77,14 +81,18 @@ impl<D: Dispatch> ReplicaSet<D> {
         turn.replica().counters.lone.add_exclusive(1);
         let mut garbage = Garbage::new();
         let mut result = None;
-        let reservation = self.round(log, &mut turn, 1, &mut garbage, |reservation| {
+        let reservation = match log.try_reserve(1, None) {
+            Some(reservation) => reservation,
+            None => self.reserve_with_patience(log, &mut turn, 1, &mut garbage),
+        };
+        self.round(log, &mut turn, &reservation, |reservation| {
             // SAFETY: reserved for this one operation.
             unsafe { log.publish(reservation, reservation.start(), operation) };
             |answer| result = Some(answer)
         });
         self.help_laggards(log, &turn, &reservation);
         if let Err(turn) = turn.finish() {
-            self.combine_posted(turn);
+            self.combine_posted(turn, Patience::Any);
         }
         self.clean_up(garbage);
         match result {
@@ -139,6 +147,7 @@ impl<D: Dispatch> ReplicaSet<D> {
 
     /// Has a task done by the combiner of `replica`, which may be this thread.
     fn submit(&self, replica: &Replica<D>, task: Task<D>) -> Work<D> {
+        let patience = if matches!(task, Task::CatchUp) { Patience::None } else { Patience::Any };
         let request = Request::new(task);
         // The combiner has a pointer to `request`.
         let abort = AbortOnUnwind;
@@ -146,23 +155,23 @@ impl<D: Dispatch> ReplicaSet<D> {
         match unsafe { Turn::or_post(replica, &request) } {
             Some(turn) => {
                 // SAFETY: made here, not posted, and `combine` answers it before it lets go of the turn.
-                self.combine(turn, unsafe { RequestList::of_one(&request) });
+                self.combine(turn, unsafe { RequestList::of_one(&request) }, patience);
             }
-            None => self.await_answer(replica, &request),
+            None => self.await_answer(replica, &request, patience),
         }
         abort.disarm();
         request.into_work()
     }
 
     /// Waits until a posted request is answered, combining if nobody else does.
-    fn await_answer(&self, replica: &Replica<D>, request: &Request<D>) {
+    fn await_answer(&self, replica: &Replica<D>, request: &Request<D>, patience: Patience) {
         let backoff = Backoff::new();
         while !request.is_answered() {
             if request.is_promised() {
                 request.park_unless(|| false);
             } else if replica.queue.is_unattended() {
                 if let Some(turn) = Turn::attempt(replica) {
-                    self.combine_posted(turn);
+                    self.combine_posted(turn, patience);
                 }
             } else if backoff.is_completed() {
                 replica.counters.waits.add(1);
@@ -175,18 +184,22 @@ impl<D: Dispatch> ReplicaSet<D> {
     }
 
     #[cold]
-    fn combine_posted(&self, mut turn: Turn<'_, D>) {
+    fn combine_posted(&self, mut turn: Turn<'_, D>, patience: Patience) {
         let posted = turn.take_posted();
-        self.combine(turn, posted);
+        self.combine(turn, posted, patience);
     }
 
     /// Serves `requests`, then what is posted meanwhile, until there is nothing more or the turn is over.
-    fn combine(&self, mut turn: Turn<'_, D>, mut requests: RequestList<D>) {
+    fn combine(&self, mut turn: Turn<'_, D>, mut requests: RequestList<D>, patience: Patience) {
         let mut garbage = Garbage::new();
         let mut asleep = RequestList::empty();
-        let mut served = self.serve(&mut turn, &mut requests, &mut asleep, &mut garbage);
-        // What is to be dropped is kept no longer than what is to be executed.
-        while served.max(garbage.len()) < COMBINING_LIMIT {
+        let mut served = 0;
+        while let Some(more) = self.serve(&mut turn, requests, patience, &mut asleep, &mut garbage) {
+            served += more;
+            // What is to be dropped is kept no longer than what is to be executed.
+            if served.max(garbage.len()) >= COMBINING_LIMIT {
+                break;
+            }
             match turn.finish() {
                 Ok(()) => {
                     asleep.answer();
@@ -195,7 +208,6 @@ impl<D: Dispatch> ReplicaSet<D> {
                 Err(still) => turn = still,
             }
             requests = turn.take_posted();
-            served += self.serve(&mut turn, &mut requests, &mut asleep, &mut garbage);
         }
         drop(turn);
         asleep.answer();
@@ -209,16 +221,25 @@ impl<D: Dispatch> ReplicaSet<D> {
         }
     }
 
-    /// Serves all `requests`, in rounds, and says how many operations that were; a request without any counts as one. Those
-    /// whose threads have to be woken are left in `asleep`, to be answered when the turn is over.
+    /// Serves all `requests`, in rounds, and says how many operations that were; a round without any counts as one. None if there
+    /// is no room for them in the log and no `patience`: they are posted again.
+    ///
+    /// Those whose threads have to be woken are left in `asleep`, to be answered when the turn is over; not so with a log, since the
+    /// next round may have to wait for room.
     fn serve(
         &self,
         turn: &mut Turn<'_, D>,
-        requests: &mut RequestList<D>,
+        mut requests: RequestList<D>,
+        patience: Patience,
         asleep: &mut RequestList<D>,
         garbage: &mut Garbage<D::WriteOperation>,
-    ) -> usize {
+    ) -> Option<usize> {
         let mut served = 0;
+        if let Some(log) = self.log.as_ref().filter(|_| requests.has_catch_ups()) {
+            self.catch_up_now(log, turn);
+            requests.answer_catch_ups();
+            served += 1;
+        }
         while !requests.is_empty() {
             let mut batch = requests.take_front(self.max_batch);
             if self.poison.is_set() {
@@ -226,32 +247,51 @@ impl<D: Dispatch> ReplicaSet<D> {
             }
             let operations = batch.operations();
             served += operations.max(1);
-            let counters = &turn.replica().counters;
-            counters.rounds.add_exclusive(u64::from(operations > 0));
-            counters.operations.add_exclusive(operations as u64);
             match &self.log {
                 None => {
+                    turn.replica().counters.add_round(operations);
                     turn.write(|data| batch.execute(data, &self.poison));
                     batch.answer_awake();
+                    asleep.append_list(batch);
                 }
-                Some(log) if operations == 0 => {
-                    self.catch_up_now(log, turn);
-                    batch.answer_awake();
-                }
+                // Refused, or empty.
+                Some(_) if operations == 0 => batch.answer(),
                 Some(log) => {
-                    let reservation = self.round(log, turn, operations as u64, garbage, |reservation| {
+                    let Some(reservation) = self.reserve(log, turn, operations as u64, patience, garbage) else {
+                        batch.append_list(requests);
+                        turn.put_back(batch);
+                        return None;
+                    };
+                    turn.replica().counters.add_round(operations);
+                    self.round(log, turn, &reservation, |reservation| {
                         // SAFETY: made just now, for as many operations.
                         unsafe { batch.append(log, reservation) };
                         batch.responder()
                     });
-                    // At once: the next round may have to wait for room.
                     batch.answer();
                     self.help_laggards(log, turn, &reservation);
                 }
             }
-            asleep.append_list(batch);
         }
-        served
+        Some(served)
+    }
+
+    /// Reserves positions for a round; None if that takes more patience.
+    fn reserve(
+        &self,
+        log: &Log<D::WriteOperation>,
+        turn: &mut Turn<'_, D>,
+        operations: u64,
+        patience: Patience,
+        garbage: &mut Garbage<D::WriteOperation>,
+    ) -> Option<Reservation> {
+        match log.try_reserve(operations, None) {
+            Some(reservation) => Some(reservation),
+            None => match patience {
+                Patience::Any => Some(self.reserve_with_patience(log, turn, operations, garbage)),
+                Patience::None => self.reserve_without_waiting(log, turn, operations, garbage),
+            },
+        }
     }
 
     /// Replays what is completed into the replica whose turn it is.
@@ -264,26 +304,20 @@ impl<D: Dispatch> ReplicaSet<D> {
         }
     }
 
-    /// A round of so many operations through the log: reserve, have `append` publish them, replay up to there. What
-    /// `append` returns is given their results, in order.
+    /// A round of the operations through the log for which positions are reserved: have `append` publish them, replay up to
+    /// there. What `append` returns is given their results, in order.
     fn round<R: FnMut(Result<D::Response, Payload>)>(
         &self,
         log: &Log<D::WriteOperation>,
         turn: &mut Turn<'_, D>,
-        operations: u64,
-        garbage: &mut Garbage<D::WriteOperation>,
+        reservation: &Reservation,
         append: impl FnOnce(&Reservation) -> R,
-    ) -> Reservation {
+    ) {
         let replica = turn.replica();
-        let reservation = match log.try_reserve(operations, None) {
-            Some(reservation) => reservation,
-            None => self.reserve_with_patience(log, turn, operations, garbage),
-        };
-        let respond = append(&reservation);
+        let respond = append(reservation);
         // SAFETY: our turn, until the end of the function.
         let published = unsafe { log.await_published(replica.index, reservation.end()) };
         turn.write(|data| self.replay(log, replica, data, &published, reservation.start(), respond));
-        reservation
     }
 
     /// Replays `published` into `data`, the replica whose turn it is; the results from position `own` on go to `respond`. To
@@ -311,6 +345,15 @@ impl<D: Dispatch> ReplicaSet<D> {
         unsafe { log.advance(replica.index, published.end()) };
         replica.counters.replayed.add_exclusive(published.before(own));
     }
+}
+
+/// Whether a combiner waits for room in the log.
+#[derive(Clone, Copy)]
+enum Patience {
+    /// It wants to read.
+    None,
+    /// It has written.
+    Any,
 }
 
 /// What an operation of another replica has answered, or panicked with, is for its caller there.

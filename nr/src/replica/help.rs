@@ -18,7 +18,22 @@ const INTERVAL: u64 = 64;
 const PROMPT_LAG: u64 = 512;
 
 impl<D: Dispatch> ReplicaSet<D> {
-    /// Reserves positions for a round of the replica whose turn it is, when there is no room or others go first.
+    /// Reserves positions for a round of the replica whose turn it is, when there was no room or others went first; None if
+    /// that would take waiting for others.
+    #[cold]
+    pub(crate) fn reserve_without_waiting(
+        &self,
+        log: &Log<D::WriteOperation>,
+        turn: &mut Turn<'_, D>,
+        operations: u64,
+        garbage: &mut Garbage<D::WriteOperation>,
+    ) -> Option<Reservation> {
+        self.catch_up_now(log, turn);
+        self.make_room(log, turn.replica(), operations, garbage);
+        log.try_reserve(operations, None)
+    }
+
+    /// As [`reserve_without_waiting`](Self::reserve_without_waiting), but waits.
     ///
     /// Goes on answering meanwhile those who only want to read; other requests stay posted.
     #[cold]

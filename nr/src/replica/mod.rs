@@ -82,6 +82,15 @@ pub(crate) struct Counters {
     pub(crate) waits: Counter,
 }
 
+impl Counters {
+    /// Counts a round that is not of a lone writer, if it has operations. Before it is answered: who has an answer finds it
+    /// counted.
+    fn add_round(&self, operations: usize) {
+        self.rounds.add_exclusive(u64::from(operations > 0));
+        self.operations.add_exclusive(operations as u64);
+    }
+}
+
 impl<D: Dispatch> Replica<D> {
     fn new(index: usize, data: D, cells: usize) -> Self {
         Self {

@@ -172,7 +172,7 @@ impl<'a, D: Dispatch> Turn<'a, D> {
 
     /// What has been posted since the last time.
     pub(crate) fn take_posted(&mut self) -> RequestList<D> {
-        // SAFETY: from the queue, whose lock we hold; `combine` keeps the turn until it has answered the list.
+        // SAFETY: from the queue, whose lock we hold; `combine` keeps the turn until it has answered the list or put it back.
         unsafe { RequestList::from_newest(self.replica.queue.take_posted()) }
     }
 
@@ -183,17 +183,17 @@ impl<'a, D: Dispatch> Turn<'a, D> {
         if newest.is_null() { RequestList::empty() } else { self.take_posted() }
     }
 
-    /// Puts requests back that were taken, before those posted since. Ends: each failure means that one more thread has posted,
-    /// and waits.
+    /// Puts requests back that were taken, before those posted since; for this turn or another to take again. Ends: each
+    /// failure means that one more thread has posted, and waits.
     pub(crate) fn put_back(&mut self, mut requests: RequestList<D>) {
         while !requests.is_empty() {
             let newest = requests.into_newest().cast_mut();
-            // Release: the links that we have written; pairs with the Acquire in `take_posted`. Relaxed on failure: nothing
-            // has happened.
+            // Relaxed, both: the links that we have written are for us, who take the requests again, or for who comes after us, to
+            // whom `leave` hands them on: weakened there, the model `who_makes_room_leaves_writers_posted` fails.
             let put = self.replica.queue.word.compare_exchange(
                 locked(ptr::null_mut()),
                 locked(newest),
-                Ordering::Release,
+                Ordering::Relaxed,
                 Ordering::Relaxed,
             );
             if put.is_ok() {

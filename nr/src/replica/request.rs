@@ -58,6 +58,10 @@ impl<D: Dispatch> Work<D> {
         Self { task, panic: None, refused: false, appended: 0 }
     }
 
+    fn is_catch_up(&self) -> bool {
+        matches!(self.task, Task::CatchUp)
+    }
+
     /// How many operations are still to be executed.
     fn operations(&self) -> usize {
         match &self.task {
@@ -70,7 +74,7 @@ impl<D: Dispatch> Work<D> {
 
     /// Hands the operations back, even if there are none of them.
     fn refuse(&mut self) {
-        self.refused = !matches!(self.task, Task::CatchUp);
+        self.refused = !self.is_catch_up();
     }
 
     /// Executes the operations where they are.
@@ -245,7 +249,8 @@ impl<D: Dispatch> Request<D> {
     }
 }
 
-/// Requests that a combiner has in hand, oldest first. The order in which they were posted is the order in which they are served.
+/// Requests that a combiner has in hand, oldest first. The order in which they were posted is the order in which their operations
+/// are executed.
 pub(crate) struct RequestList<D: Dispatch> {
     first: *const Request<D>,
 }
@@ -307,11 +312,6 @@ impl<D: Dispatch> RequestList<D> {
         self.split_after(self.iter().take_while(fits).last().map_or(ptr::null(), ptr::from_ref))
     }
 
-    /// Splits off the oldest.
-    fn take_first(&mut self) -> Self {
-        self.split_after(self.first)
-    }
-
     /// Splits off what is up to `last`, which is in the list unless that is empty.
     fn split_after(&mut self, last: *const Request<D>) -> Self {
         let front = Self { first: self.first };
@@ -334,20 +334,25 @@ impl<D: Dispatch> RequestList<D> {
         }
     }
 
-    /// Answers the requests that have no operations, and keeps the others.
+    /// Whether one of them wants no more than the replica brought up to date.
+    pub(crate) fn has_catch_ups(&self) -> bool {
+        // SAFETY: in the list, so ours.
+        self.iter().any(|request| unsafe { request.with_work(|work| work.is_catch_up()) })
+    }
+
+    /// Answers those that want no more than the replica brought up to date, which it is, and keeps the others.
     pub(crate) fn answer_catch_ups(&mut self) {
-        let mut kept = Self::empty();
-        while !self.is_empty() {
-            let mut request = self.take_first();
-            let mut catches_up = false;
-            request.each(|work| catches_up = matches!(work.task, Task::CatchUp));
-            if catches_up {
-                request.answer();
-            } else {
-                kept.append_list(request);
+        self.answer_each(|request| {
+            // SAFETY: in the list, so not answered, and alive.
+            let this = unsafe { &*request };
+            // SAFETY: in the list, so ours.
+            let is_catch_up = unsafe { this.with_work(|work| work.is_catch_up()) };
+            if is_catch_up {
+                // SAFETY: in the list until now, so ours, and not touched again.
+                unsafe { Request::answer(request) };
             }
-        }
-        *self = kept;
+            is_catch_up
+        });
     }
 
     fn iter(&self) -> impl Iterator<Item = &Request<D>> {
