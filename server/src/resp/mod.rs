@@ -2,4 +2,7 @@
 
 pub mod number;
 pub mod pattern;
+pub mod reply;
 pub mod request;
+
+pub use reply::{Mark, Protocol, Reply};

@@ -33,6 +33,18 @@ impl SmallBytes {
         self.0.extend_from_slice(bytes);
     }
 
+    /// Appends zeros until there are `length` bytes, if there are fewer; amortised O(zeros).
+    pub fn grow(&mut self, length: usize) {
+        static ZEROS: [u8; 4096] = [0; 4096];
+        let mut missing = length.saturating_sub(self.len());
+        self.0.reserve(missing);
+        while missing > 0 {
+            let some = missing.min(ZEROS.len());
+            self.extend_from_slice(&ZEROS[..some]);
+            missing -= some;
+        }
+    }
+
     /// The bytes allocated outside of the 24 of the value itself.
     pub fn heap_size(&self) -> usize {
         if self.0.spilled() { self.0.capacity() } else { 0 }

@@ -1,0 +1,42 @@
+//! `CLIENT PAUSE` and `CLIENT UNPAUSE`
+
+use std::sync::atomic::Ordering;
+
+use crate::commands::Context;
+use crate::resp::Reply;
+use crate::store::{Call, Error};
+
+/// `CLIENT PAUSE milliseconds [WRITE|ALL]`: `OK`; commands of clients, or only those that write, wait for so long. A pause
+/// that there is already is neither shortened nor does it let more through. O(1).
+pub(super) fn pause(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+    let all = match call.len() {
+        3 => true,
+        4 if call.is_option(3, "ALL") => true,
+        4 if call.is_option(3, "WRITE") => false,
+        4 => return Err(Error::new("ERR CLIENT PAUSE mode must be WRITE or ALL")),
+        _ => return Err(call.subcommand_syntax("CLIENT")),
+    };
+    let duration = call.integer(2).map_err(|_| Error::new("ERR timeout is not an integer or out of range"))?;
+    if duration < 0 {
+        return Err(Error::new("ERR timeout is negative"));
+    }
+    let server = context.server;
+    // Relaxed, all of them: the workers are told to look by mail, which orders these stores before their loads.
+    let before = server.paused_until.load(Ordering::Relaxed);
+    let goes_on = before > call.now;
+    let all = all || (goes_on && server.pause_all.load(Ordering::Relaxed));
+    server.pause_all.store(all, Ordering::Relaxed);
+    server.paused_until.store(call.now.saturating_add(duration).max(before), Ordering::Relaxed);
+    context.outbox.look = true;
+    reply.ok();
+    Ok(())
+}
+
+/// `CLIENT UNPAUSE`: `OK`; commands wait no longer. O(1).
+pub(super) fn unpause(context: &mut Context<'_>, _: &Call<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+    // Relaxed: as in `pause`.
+    context.server.paused_until.store(0, Ordering::Relaxed);
+    context.outbox.look = true;
+    reply.ok();
+    Ok(())
+}

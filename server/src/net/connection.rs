@@ -1,0 +1,268 @@
+//! A client's connection: its buffers, its requests, and what it waits for.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use bytes::Bytes;
+use mio::net::TcpStream;
+
+use crate::commands::state::ClientRecord;
+use crate::commands::{CommandId, Session, table};
+use crate::resp::request::{self, Parser, Progress, ProtocolError};
+use crate::store::{Arguments, Error, OwnedArguments};
+
+/// Requests of this size or more are moved into the log rather than copied, where they fill the whole buffer.
+const LARGE_REQUEST: usize = 64 * 1024;
+/// A buffer that is empty keeps no more than so much memory.
+const KEPT: usize = 64 * 1024;
+
+/// A client's connection.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    /// What the server remembers of the client.
+    pub session: Session,
+    parser: Parser,
+    /// Received bytes; those before `consumed` are done with.
+    input: Vec<u8>,
+    consumed: usize,
+    arguments: request::Arguments,
+    /// A request that is parsed and not executed yet.
+    pub request: Option<Request>,
+    /// The command that was parsed last, as its record shows it.
+    last_command: u32,
+    /// Replies that are not sent yet; those before `sent` are.
+    pub output: Vec<u8>,
+    sent: usize,
+    /// Whether the socket may hold more to read.
+    pub readable: bool,
+    /// Whether the client will send no more.
+    pub read_closed: bool,
+    /// Whether it is among the connections to be served in this turn.
+    pub queued: bool,
+    /// Whether it is among the connections to be written to in this turn.
+    pub dirty: bool,
+    /// Writes of it in the batch that is being gathered.
+    pub batched: u32,
+    /// It waits for a key, until the time in milliseconds since 1970 if there is one.
+    pub waiting: Option<Option<i64>>,
+    /// It waits for a pause to end.
+    pub paused: bool,
+    /// Since when its output has been over the soft limit.
+    pub over_soft_limit: Option<Instant>,
+}
+
+/// A request that is parsed.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Which command it names, or why it is refused.
+    pub command: Result<CommandId, Error>,
+    /// Its length in bytes.
+    length: usize,
+}
+
+/// What reading from the socket brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing, for now.
+    Nothing,
+    /// The connection is over.
+    Closed,
+}
+
+impl Connection {
+    /// The connection of a client that has sent nothing yet.
+    pub fn new(stream: TcpStream, session: Session, limits: request::Limits) -> Self {
+        Connection {
+            stream,
+            session,
+            parser: Parser::new(limits),
+            input: Vec::new(),
+            consumed: 0,
+            arguments: request::Arguments::default(),
+            request: None,
+            last_command: ClientRecord::NO_COMMAND,
+            output: Vec::new(),
+            sent: 0,
+            readable: false,
+            read_closed: false,
+            queued: false,
+            dirty: false,
+            batched: 0,
+            waiting: None,
+            paused: false,
+            over_soft_limit: None,
+        }
+    }
+
+    /// The socket, to register it.
+    pub fn stream_mut(&mut self) -> &mut TcpStream {
+        &mut self.stream
+    }
+
+    /// How much the client may send in one request.
+    pub fn limits_mut(&mut self) -> &mut request::Limits {
+        self.parser.limits_mut()
+    }
+
+    /// Reads once, through `buffer`, what the socket holds.
+    pub fn receive(&mut self, buffer: &mut [u8]) -> Received {
+        loop {
+            match self.stream.read(buffer) {
+                Ok(0) => {
+                    self.readable = false;
+                    self.read_closed = true;
+                    return Received::Closed;
+                }
+                Ok(length) => {
+                    // A read that didn't fill the buffer has emptied the socket, and the next byte makes it ready again;
+                    // only the end of the stream does not where it came together with the last bytes.
+                    self.readable = length == buffer.len() || self.read_closed;
+                    self.input.extend_from_slice(&buffer[..length]);
+                    return Received::Bytes(length);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    return Received::Nothing;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.readable = false;
+                    self.read_closed = true;
+                    return Received::Closed;
+                }
+            }
+        }
+    }
+
+    /// Bytes received and not executed yet.
+    pub fn unread(&self) -> usize {
+        self.input.len() - self.consumed
+    }
+
+    /// Parses the next request, unless one is parsed already. `None`: there is no whole one.
+    #[inline]
+    pub fn next_request(&mut self) -> Result<Option<&Request>, ProtocolError> {
+        while self.request.is_none() {
+            match self.parser.parse(&self.input[self.consumed..], &mut self.arguments)? {
+                Progress::Complete { length } => {
+                    let source = self.arguments.source(&self.input[self.consumed..]);
+                    let command = table().resolve(Arguments::new(source, self.arguments.spans()));
+                    self.last_command = command.as_ref().map_or(ClientRecord::NO_COMMAND, |id| u32::from(id.0));
+                    self.request = Some(Request { command, length });
+                }
+                Progress::Empty { length } => self.consumed += length,
+                Progress::Incomplete { need } => {
+                    self.compact(need);
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(self.request.as_ref())
+    }
+
+    /// The arguments of the request that is parsed.
+    #[inline]
+    pub fn arguments(&self) -> Arguments<'_> {
+        Arguments::new(self.arguments.source(&self.input[self.consumed..]), self.arguments.spans())
+    }
+
+    /// The arguments of the request that is parsed, beside the buffer for replies and the client's state.
+    #[inline]
+    pub fn split(&mut self) -> (Arguments<'_>, &mut Vec<u8>, &mut Session) {
+        let source = self.arguments.source(&self.input[self.consumed..]);
+        (Arguments::new(source, self.arguments.spans()), &mut self.output, &mut self.session)
+    }
+
+    /// The arguments of the request that is parsed, to keep; the request is then done with.
+    #[inline]
+    pub fn take_arguments(&mut self) -> OwnedArguments {
+        let Some(request) = self.request.take() else { return OwnedArguments::default() };
+        let end = self.consumed + request.length;
+        let spans = self.arguments.spans();
+        let source = self.arguments.source(&self.input[self.consumed..]);
+        let whole = source.len() == self.input.len() && end == self.input.len();
+        if whole && request.length >= LARGE_REQUEST {
+            let owned = OwnedArguments::new(Bytes::from(std::mem::take(&mut self.input)), spans);
+            self.consumed = 0;
+            return owned;
+        }
+        let length = source.len().min(spans.last().map_or(0, |span| span.end as usize));
+        let owned = OwnedArguments::new(Bytes::copy_from_slice(&source[..length]), spans);
+        self.consumed = end;
+        owned
+    }
+
+    /// The request that is parsed is done with.
+    #[inline]
+    pub fn finish_request(&mut self) {
+        if let Some(request) = self.request.take() {
+            self.consumed += request.length;
+        }
+    }
+
+    /// Forgets the bytes that are done with, and makes room for `need` more.
+    fn compact(&mut self, need: usize) {
+        if self.consumed == self.input.len() {
+            self.input.clear();
+            if self.input.capacity() > KEPT {
+                self.input = Vec::new();
+            }
+        } else if self.consumed > 0 {
+            self.input.drain(..self.consumed);
+        }
+        self.consumed = 0;
+        // What a client announces is trusted only as far as it has sent as much already.
+        let trusted = need.min(self.input.len().max(KEPT));
+        if !self.input.is_empty() && trusted > self.input.capacity() - self.input.len() {
+            self.input.reserve(trusted);
+        }
+    }
+
+    /// Bytes of replies that are not sent yet.
+    pub fn unsent(&self) -> usize {
+        self.output.len() - self.sent
+    }
+
+    /// Sends what the socket takes; gives how many bytes that were. What is left is sent when the socket is writable.
+    pub fn send(&mut self) -> io::Result<usize> {
+        let before = self.sent;
+        while self.sent < self.output.len() {
+            match self.stream.write(&self.output[self.sent..]) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(length) => self.sent += length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let sent = self.sent - before;
+        if self.sent == self.output.len() {
+            self.output.clear();
+            self.sent = 0;
+            if self.output.capacity() > KEPT {
+                self.output = Vec::new();
+            }
+        } else if self.sent >= self.output.len() / 2 {
+            self.output.drain(..self.sent);
+            self.sent = 0;
+        }
+        Ok(sent)
+    }
+
+    /// Shows other workers how the client stands.
+    pub fn publish(&self, now: i64) {
+        let record = &self.session.record;
+        // Relaxed, all of them: they are for people to look at, each by itself.
+        record.last_interaction.store(now, Ordering::Relaxed);
+        record.input.store(self.unread(), Ordering::Relaxed);
+        record.output.store(self.unsent(), Ordering::Relaxed);
+        record.output_capacity.store(self.output.capacity(), Ordering::Relaxed);
+        record.blocked.store(self.waiting.is_some() || self.paused, Ordering::Relaxed);
+        record.last_command.store(self.last_command, Ordering::Relaxed);
+        self.session.publish();
+    }
+}
