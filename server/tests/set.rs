@@ -174,7 +174,11 @@ fn large_sets_are_combined() {
     check(&mut client, "SINTER other one", &other);
     check(&mut client, "SDIFF one other", &one.difference(&other).cloned().collect());
     check(&mut client, "SDIFF other one", &BTreeSet::from(["x".to_string()]));
-    check(&mut client, "SDIFF one few none few few other", &(&one - &other).into_iter().filter(|text| text.len() > 1 || text.as_str() > "4").collect());
+    check(
+        &mut client,
+        "SDIFF one few none few few other",
+        &(&one - &other).into_iter().filter(|text| text.len() > 1 || text.as_str() > "4").collect(),
+    );
     check(&mut client, "SUNION few other one", &one.iter().cloned().chain(["x".to_string()]).collect());
     check(&mut client, "SUNION few none", &(0..5).map(|number| number.to_string()).collect());
     assert_eq!(client.run("OBJECT ENCODING result"), Value::bulk("intset"));

@@ -5,6 +5,11 @@ mod common;
 use std::time::Duration;
 
 use common::{Client, RealRedis, TestServer, Value, encode, everywhere, same_replies, words};
+use nr_server::memory::CountingAllocator;
+
+// A limit on memory needs a count of it.
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 #[track_caller]
 fn run_all(client: &mut Client, lines: &[&str]) {
@@ -33,7 +38,7 @@ fn commands_answer_as_those_of_redis() {
             &["SET a x", "MULTI", "INCR a", "LPUSH a b", "GET a", "EXEC"],
             &["MULTI", "SELECT 3", "SET a 5", "PING", "SELECT 99", "SELECT 0", "DEL a", "GET a", "EXEC", "GET a"],
             &["SELECT 3", "GET a", "FLUSHALL", "SELECT 0"],
-            &["MULTI", "SUBSCRIBE c", "PUBLISH c x", "UNSUBSCRIBE c", "PING", "EXEC"],
+            &["MULTI", "SUBSCRIBE c", "UNSUBSCRIBE c", "PUBLISH c x", "PING", "EXEC"],
             &["MULTI", "BLPOP l 0", "BLMOVE l m LEFT LEFT 0", "BZPOPMIN z 0", "EXEC"],
             &["MULTI", "RPUSH l a b", "BLPOP l 0", "EXEC", "DEL l"],
             &["MULTI", "CLIENT GETNAME", "CLIENT SETNAME x", "CLIENT GETNAME", "CLIENT SETNAME \"\"", "EXEC"],
@@ -162,6 +167,18 @@ fn a_transaction_serves_those_who_wait_afterwards() {
         run_all(&mut client, &["MULTI", "RPUSH list a b", "LPOP list", "LLEN list"]);
         assert_eq!(client.run("EXEC"), Value::from([2.into(), "a".into(), 1.into()]));
         assert_eq!(waiting.read(), Value::bulks(&["list", "b"]));
+    });
+}
+
+#[test]
+fn a_message_to_oneself_comes_after_the_transaction() {
+    everywhere(|server| {
+        let mut client = server.client();
+        run_all(&mut client, &["HELLO 3", "SUBSCRIBE a", "MULTI", "PUBLISH a x", "UNSUBSCRIBE a", "PUBLISH a y"]);
+        let stopped = Value::Push(vec!["unsubscribe".into(), "a".into(), 0.into()]);
+        assert_eq!(client.run("EXEC"), Value::from([1.into(), stopped, 0.into()]));
+        assert_eq!(client.read(), Value::Push(vec!["message".into(), "a".into(), "x".into()]));
+        client.is_silent();
     });
 }
 

@@ -20,6 +20,15 @@ pub struct ScanOptions<'a> {
 impl<'a> ScanOptions<'a> {
     /// The options of a scan of keys, from the argument at `first` on.
     pub fn of_keys(call: &Call<'a>, first: usize) -> Result<Self, Error> {
+        Self::parse(call, first, true)
+    }
+
+    /// The options of a scan of a collection's elements, from the argument at `first` on.
+    pub fn of_elements(call: &Call<'a>, first: usize) -> Result<Self, Error> {
+        Self::parse(call, first, false)
+    }
+
+    fn parse(call: &Call<'a>, first: usize, has_types: bool) -> Result<Self, Error> {
         let mut options = ScanOptions { count: DEFAULT_COUNT, pattern: None, value_type: None };
         let mut index = first;
         while index < call.len() {
@@ -31,7 +40,7 @@ impl<'a> ScanOptions<'a> {
                 };
             } else if has_value && call.is_option(index, "MATCH") {
                 options.pattern = Some(call.argument(index + 1)).filter(|pattern| !pattern::matches_all(pattern));
-            } else if has_value && call.is_option(index, "TYPE") {
+            } else if has_value && has_types && call.is_option(index, "TYPE") {
                 options.value_type = Some(call.argument(index + 1));
             } else {
                 return Err(Error::SYNTAX);
@@ -39,12 +48,6 @@ impl<'a> ScanOptions<'a> {
             index += 2;
         }
         Ok(options)
-    }
-
-    /// The options of a scan of a collection's elements, from the argument at `first` on.
-    pub fn of_elements(call: &Call<'a>, first: usize) -> Result<Self, Error> {
-        let options = Self::of_keys(call, first)?;
-        if options.value_type.is_some() { Err(Error::SYNTAX) } else { Ok(options) }
     }
 
     /// Whether an element of this name is asked for. O(pattern · name) at worst.

@@ -104,7 +104,9 @@ impl Table {
     /// The command that a request names, once it is known that its number of arguments is right.
     #[inline]
     pub fn resolve(&self, arguments: Arguments<'_>) -> Result<CommandId, Error> {
-        let Some(mut id) = self.find(arguments.get(0)) else { return Err(unknown(arguments)) };
+        // A subcommand is reached through its container only.
+        let named = self.find(arguments.get(0)).filter(|id| self.get(*id).container.is_none());
+        let Some(mut id) = named else { return Err(unknown(arguments)) };
         let mut listed = self.get(id);
         if !listed.command.subcommands.is_empty() && arguments.len() > 1 {
             let mut name = Vec::with_capacity(LONGEST);

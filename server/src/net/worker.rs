@@ -251,6 +251,10 @@ impl Worker {
                 let authenticated = connection.session.authenticated || self.config.requirepass.is_empty();
                 *connection.limits_mut() = request::Limits { authenticated, ..limits };
             }
+            if self.index == 0 && self.config.maxmemory > 0 {
+                // What is over a new limit doesn't wait for the next write. There may be nothing that can go.
+                let _ = self.make_room();
+            }
         }
     }
 
@@ -761,11 +765,8 @@ impl Worker {
         } else {
             self.server.count_rejected(connection.arguments(), self.index);
         }
-        let (mut error, mut release) = (error, None);
-        if connection.session.transaction.is_some() {
-            let (arguments, _, session) = connection.split();
-            (error, release) = transaction::refuse(session, arguments, error);
-        }
+        let (arguments, _, session) = connection.split();
+        let (error, release) = transaction::refuse(session, arguments, error);
         self.server.count_error(error.text().as_bytes());
         let before = connection.output.len();
         Reply::new(&mut connection.output, connection.session.protocol).error(error.text());

@@ -53,17 +53,28 @@ fn is_special(byte: u8) -> bool {
     matches!(byte, b'*' | b'?' | b'[' | b'\\')
 }
 
+/// A pattern matches nothing that needs more `*` than this, as in Redis (which would otherwise nest too deep). Stars next
+/// to each other count as one, and one at the end as none.
+const STARS: usize = 1000;
+
 /// Every part of a pattern but `*` takes exactly one byte. So when a part fails, only the latest `*` need take one
 /// byte more: whatever an earlier one could take instead, the latest could take as well.
 fn matches_from<const IGNORE_CASE: bool>(pattern: &[u8], text: &[u8]) -> bool {
     let mut unmatched = pattern;
     let mut rest = text;
+    let mut stars = 0;
     // What follows the latest `*`, and the text from where that was last tried.
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
         if let [b'*', behind @ ..] = unmatched {
             if behind.is_empty() {
                 return true;
+            }
+            if behind[0] != b'*' {
+                stars += 1;
+                if stars > STARS {
+                    return false;
+                }
             }
             unmatched = behind;
             retry = Some((unmatched, rest));
@@ -231,6 +242,16 @@ mod tests {
         assert!(!matches(b"a*a*a*a*a*a*a*a*b", &text, false));
         assert!(!matches(b"a*a*a*a*a*a*a*a*b", &text, true));
         assert!(!matches(&b"*?".repeat(64), &text[..63], false));
+    }
+
+    #[test]
+    fn too_many_stars_match_nothing() {
+        let text = [b'a'; 5000];
+        for (stars, matched) in [(1000, true), (1001, false)] {
+            assert_eq!(matches(&b"*a".repeat(stars), &text, false), matched);
+            assert_eq!(matches(&b"**a".repeat(stars), &text, true), matched);
+            assert!(matches(&[&b"a*".repeat(1000)[..], b"a*"].concat(), &text, false));
+        }
     }
 
     #[test]

@@ -213,7 +213,7 @@ mod tests {
                         model.insert(key, expiry);
                     }
                     Step::Replace(key, keep) => {
-                        let replaced = database.replace(&[key], value(), keep).is_ok();
+                        let replaced = database.replace(&[key], value(), keep, i64::MIN).is_ok();
                         prop_assert_eq!(replaced, model.contains_key(&key));
                         if replaced && keep == Expiry::Clear {
                             model.insert(key, None);

@@ -120,7 +120,7 @@ impl<'a> Edit<'a> {
         if let Some(entry) = self.database_mut().remove(key) {
             self.keyspace.discard(entry.value);
             self.keyspace.counters.expired += 1;
-            self.modified(key);
+            self.signal(key);
             self.notify(EventFlags::EXPIRED, "expired", key);
         }
     }
@@ -333,6 +333,12 @@ impl<'a> Edit<'a> {
     #[inline]
     pub fn modified(&mut self, key: &[u8]) {
         self.keyspace.dirty += 1;
+        self.signal(key);
+    }
+
+    /// Tells those who watch the key or wait for it. That a key's time has passed is told, but not counted as a change.
+    #[inline]
+    fn signal(&mut self, key: &[u8]) {
         let database = self.database as u32;
         if !self.keyspace.watched.is_empty() {
             let exists = self.keyspace.databases[self.database].get(key).is_some();

@@ -275,7 +275,6 @@ impl Keyspace {
     ) -> bool {
         let Some(entry) = self.databases[database].remove(key) else { return false };
         self.discard(entry.value);
-        self.dirty += 1;
         if !self.watched.is_empty() {
             self.watched.touch(database as u32, key, false);
         }

@@ -9,6 +9,7 @@
 mod events;
 mod real;
 mod value;
+mod walk;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -21,6 +22,7 @@ use nr_server::net::{self, Running};
 pub use events::history;
 pub use real::RealRedis;
 pub use value::Value;
+pub use walk::{Draws, random_walk};
 
 /// How long a reply may take before the test fails.
 pub const PATIENCE: Duration = Duration::from_secs(10);

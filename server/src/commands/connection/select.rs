@@ -14,8 +14,10 @@ pub(super) fn select(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Rep
 }
 
 fn index(text: &[u8], config: &Config) -> Result<usize, Error> {
-    let number = parse_integer(text).and_then(|number| i32::try_from(number).ok()).ok_or(Error::NOT_AN_INTEGER)?;
-    usize::try_from(number).ok().filter(|index| *index < config.databases as usize).ok_or(Error::DATABASE_OUT_OF_RANGE)
+    const TOO_LARGE: Error = Error::new("ERR value is out of range, value must between -2147483648 and 2147483647");
+    let number = i32::try_from(parse_integer(text).ok_or(Error::NOT_AN_INTEGER)?).map_err(|_| TOO_LARGE)?;
+    let index = usize::try_from(number).ok().filter(|index| *index < config.databases as usize);
+    index.ok_or(Error::DATABASE_OUT_OF_RANGE)
 }
 
 /// The database on which commands work after this one, if it is a `SELECT` that will succeed. O(1).

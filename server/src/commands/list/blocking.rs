@@ -45,12 +45,7 @@ fn pop(edit: &mut Edit<'_>, call: &Call<'_>, reply: &mut Reply<'_>, end: End) ->
 }
 
 /// Waits for the keys, or answers as if that had been in vain.
-fn wait<'k>(
-    edit: &mut Edit<'_>,
-    keys: impl Iterator<Item = &'k [u8]>,
-    timeout: Option<i64>,
-    reply: &mut Reply<'_>,
-) {
+fn wait<'k>(edit: &mut Edit<'_>, keys: impl Iterator<Item = &'k [u8]>, timeout: Option<i64>, reply: &mut Reply<'_>) {
     if edit.may_wait() {
         edit.wait(keys, timeout);
     } else {

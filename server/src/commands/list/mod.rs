@@ -33,10 +33,7 @@ pub const COMMANDS: &[Command] = &[
     ),
     write("brpoplpush", 4, "2.2.0", BLOCKING.and(Flags::DENYOOM).and(Flags::NOSCRIPT), transfer::brpoplpush)
         .key_range(1, 2, 1)
-        .about(
-            "Moves the last element of a list to the front of another, and waits for one if there is none.",
-            "O(1)",
-        ),
+        .about("Moves the last element of a list to the front of another, and waits for one if there is none.", "O(1)"),
     read("lindex", 3, "1.0.0", Flags::NONE, element::lindex)
         .about("Returns the element at an index of a list.", "O(log n) for n elements"),
     write("linsert", 5, "2.2.0", Flags::DENYOOM, element::linsert)

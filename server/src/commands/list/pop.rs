@@ -64,13 +64,7 @@ pub(super) fn pop_one(edit: &mut Edit<'_>, key: &[u8], end: End, reply: &mut Rep
 }
 
 /// Takes up to `count` elements and answers with an array of them; false if there is no such key.
-fn pop_several(
-    edit: &mut Edit<'_>,
-    key: &[u8],
-    end: End,
-    count: usize,
-    reply: &mut Reply<'_>,
-) -> Result<bool, Error> {
+fn pop_several(edit: &mut Edit<'_>, key: &[u8], end: End, count: usize, reply: &mut Reply<'_>) -> Result<bool, Error> {
     let Some(list) = edit.list(key)? else { return Ok(false) };
     let length = list.len();
     let count = count.min(length);

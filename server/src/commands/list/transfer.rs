@@ -55,12 +55,7 @@ impl<'a> Transfer<'a> {
         Ok(())
     }
 
-    fn execute_or_wait(
-        &self,
-        edit: &mut Edit<'_>,
-        timeout: Option<i64>,
-        reply: &mut Reply<'_>,
-    ) -> Result<(), Error> {
+    fn execute_or_wait(&self, edit: &mut Edit<'_>, timeout: Option<i64>, reply: &mut Reply<'_>) -> Result<(), Error> {
         if first_list(edit, [self.source].into_iter())?.is_some() {
             self.execute(edit, reply)?;
         } else if edit.may_wait() {

@@ -6,6 +6,8 @@ mod docs;
 mod entry;
 mod keys;
 mod list;
+#[cfg(test)]
+mod tests;
 
 use super::{AT_ANY_TIME, help_command};
 use crate::commands::command::LocalFunction;
@@ -64,7 +66,7 @@ fn info(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Re
     for name in call.arguments.from(2) {
         match table().find(name) {
             Some(id) => entry::write(id, reply),
-            None => reply.null_array(),
+            None => reply.null(),
         }
     }
     Ok(())

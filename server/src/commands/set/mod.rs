@@ -22,10 +22,9 @@ pub const COMMANDS: &[Command] = &[
     read("sdiff", -2, "1.0.0", Flags::NONE, difference::sdiff)
         .all_keys()
         .about("Returns the members of a set that no other of several sets has.", "O(n) for n members of all sets"),
-    write("sdiffstore", -3, "1.0.0", Flags::DENYOOM, difference::sdiffstore).all_keys().about(
-        "Stores the members of a set that no other of several sets has.",
-        "O(n) for n members of all sets",
-    ),
+    write("sdiffstore", -3, "1.0.0", Flags::DENYOOM, difference::sdiffstore)
+        .all_keys()
+        .about("Stores the members of a set that no other of several sets has.", "O(n) for n members of all sets"),
     read("sinter", -2, "1.0.0", Flags::NONE, intersection::sinter)
         .all_keys()
         .about("Returns the members that all of several sets have.", INTERSECTION),
@@ -35,8 +34,7 @@ pub const COMMANDS: &[Command] = &[
     write("sinterstore", -3, "1.0.0", Flags::DENYOOM, intersection::sinterstore)
         .all_keys()
         .about("Stores the members that all of several sets have.", INTERSECTION),
-    read("sismember", 3, "1.0.0", Flags::FAST, member::sismember)
-        .about("Tells whether a set has a member.", "O(1)"),
+    read("sismember", 3, "1.0.0", Flags::FAST, member::sismember).about("Tells whether a set has a member.", "O(1)"),
     read("smembers", 2, "1.0.0", Flags::NONE, member::smembers)
         .about("Returns all members of a set.", "O(n) for n members"),
     read("smismember", -3, "6.2.0", Flags::FAST, member::smismember)

@@ -136,11 +136,15 @@ impl MultiPop {
         } else {
             return Err(Error::SYNTAX);
         };
-        let count = match call.len() - behind_keys {
-            1 => 1,
-            3 if call.is_option(behind_keys + 1, "COUNT") => call.at_least(behind_keys + 2, 1, NO_COUNT)?,
-            _ => return Err(Error::SYNTAX),
+        let (count, end_of_options) = match call.len() - behind_keys {
+            3.. if call.is_option(behind_keys + 1, "COUNT") => {
+                (call.at_least(behind_keys + 2, 1, NO_COUNT)?, behind_keys + 3)
+            }
+            _ => (1, behind_keys + 1),
         };
+        if call.len() > end_of_options {
+            return Err(Error::SYNTAX);
+        }
         Ok(MultiPop { keys: first + 1..behind_keys, end, count })
     }
 

@@ -28,7 +28,16 @@ pub(super) fn zscan(view: &View<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> 
     reply.array(2 * found.len());
     for (member, score) in found {
         reply.bulk(member);
-        reply.bulk(format_float(score).as_bytes());
+        match whole_number(score) {
+            Some(number) if set.is_packed() => reply.bulk_integer(number),
+            _ => reply.bulk(format_float(score).as_bytes()),
+        }
     }
     Ok(())
+}
+
+/// A score that Redis keeps as a whole number while a sorted set is packed, and writes without an exponent.
+fn whole_number(score: f64) -> Option<i64> {
+    const LIMIT: f64 = (1i64 << 62) as f64;
+    (score.abs() <= LIMIT && score.trunc() == score).then_some(score as i64)
 }

@@ -30,8 +30,8 @@ pub(super) fn discard(context: &mut Context<'_>, _: &Call<'_>, reply: &mut Reply
     Ok(())
 }
 
-/// A request is refused within a transaction, which is bound to fail then. If it is the `EXEC`, the transaction is over:
-/// gives the error that the client gets, and what the log has to carry.
+/// A request is refused. A transaction is bound to fail then, and over if the request is the `EXEC`. Gives the error that
+/// the client gets, and what the log has to carry.
 pub fn refuse(session: &mut Session, request: Arguments<'_>, error: Error) -> (Error, Option<Work>) {
     if request.get(0).eq_ignore_ascii_case(b"exec") {
         session.transaction = None;

@@ -119,8 +119,7 @@ impl List {
 
     /// The chunks that have elements of `range`: for each the index of its first element, and which of them it has.
     fn parts(&self, range: Range<usize>) -> impl DoubleEndedIterator<Item = (usize, &Chunk, Range<usize>)> {
-        let chunks =
-            if range.is_empty() { 0..0 } else { self.locate(range.start).0..self.locate(range.end - 1).0 + 1 };
+        let chunks = if range.is_empty() { 0..0 } else { self.locate(range.start).0..self.locate(range.end - 1).0 + 1 };
         let origin = self.chunks.front().map_or(0, |chunk| chunk.position);
         self.chunks.range(chunks).map(move |chunk| {
             let first = (chunk.position - origin) as usize;

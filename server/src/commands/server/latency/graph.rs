@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn higher_spikes_are_drawn_higher() {
         let spikes = [(10, "1s".to_string()), (20, "12m".to_string()), (130, "2h".to_string())];
-        let expected = ["  #", "  |", "  |", "__|", "   ", "112", "s2h", " m "];
+        let expected = ["  #", "  |", "  |", "_o|", "   ", "112", "s2h", " m "];
         assert_eq!(draw(&spikes, 10, 130).lines().collect::<Vec<_>>(), expected);
         assert_eq!(draw(&spikes[..1], 10, 10).lines().count(), 7);
     }

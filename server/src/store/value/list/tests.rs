@@ -64,14 +64,19 @@ fn run(steps: Vec<Step>, weight: usize) {
                 let count = number / 2 % weight;
                 list.remove(end, count);
                 for _ in 0..count {
-                    if end == End::Front { model.pop_front() } else { model.pop_back() };
+                    if end == End::Front {
+                        model.pop_front()
+                    } else {
+                        model.pop_back()
+                    };
                 }
             }
             9 => {
                 let payload = model.get(number / 3 % model.len().max(1)).cloned().unwrap_or_default();
                 let limit = number / 5 % 40;
                 let removed = list.remove_equal(&payload, limit, end);
-                let doomed = model.iter().enumerate().filter(|(_, element)| **element == payload).map(|(index, _)| index);
+                let doomed =
+                    model.iter().enumerate().filter(|(_, element)| **element == payload).map(|(index, _)| index);
                 let mut doomed: Vec<usize> =
                     if end == End::Front { doomed.take(limit).collect() } else { doomed.rev().take(limit).collect() };
                 doomed.sort_unstable();
@@ -81,7 +86,8 @@ fn run(steps: Vec<Step>, weight: usize) {
             10 => {
                 let start = number % (model.len() + 1);
                 let range = start..start + number / 7 % (model.len() - start + 1);
-                let each = |payload: &Vec<u8>| [format!("${}\r\n", payload.len()).as_bytes(), payload, b"\r\n"].concat();
+                let each =
+                    |payload: &Vec<u8>| [format!("${}\r\n", payload.len()).as_bytes(), payload, b"\r\n"].concat();
                 let expected: Vec<Vec<u8>> = model.range(range.clone()).map(each).collect();
                 assert_eq!(written(&list, range.clone(), false), expected.concat());
                 let reversed: Vec<Vec<u8>> = expected.into_iter().rev().collect();

@@ -1,0 +1,198 @@
+//! The program itself: how it starts, what it refuses, how it ends; and Redis' own tools against it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_nr-server");
+
+/// The program, running; killed when the test ends.
+struct Program {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Program {
+    fn start(arguments: &[&str]) -> Program {
+        let mut child = Command::new(PROGRAM)
+            .args(["--port", "0", "--bind", "127.0.0.1", "--workers", "2"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("it says where it listens");
+        let address = line.trim().rsplit(' ').next().and_then(|address| address.parse().ok());
+        Program { child, address: address.unwrap_or_else(|| panic!("no address in {line:?}")) }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("it accepts connections");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
+        stream
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        let patience = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("its state can be asked for") {
+                return status;
+            }
+            assert!(Instant::now() < patience, "the program does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Runs one of Redis' tools against it; `None` if the tool isn't installed.
+    fn tool(&self, tool: &str, arguments: &[&str]) -> Option<Output> {
+        let port = self.address.port().to_string();
+        match Command::new(tool).args(["-h", "127.0.0.1", "-p", &port]).args(arguments).output() {
+            Ok(output) => Some(output),
+            Err(error) => {
+                println!("skipped: {tool} does not run here ({error})");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It has ended already where the test asked it to.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let output = Command::new(PROGRAM).args(arguments).output().expect("the program starts");
+    assert!(!output.status.success(), "{arguments:?} is accepted");
+    String::from_utf8(output.stderr).expect("the error is text")
+}
+
+#[test]
+fn a_signal_ends_it_after_the_replies_are_sent() {
+    for signal in ["-TERM", "-INT"] {
+        let mut program = Program::start(&[]);
+        let mut client = program.connect();
+        client.write_all(&b"PING\r\n".repeat(1000)).unwrap();
+        let mut reply = vec![0; 7 * 1000];
+        client.read_exact(&mut reply).unwrap();
+        program.signal(signal);
+        assert!(program.ended().success(), "{signal}");
+        assert_eq!(client.read(&mut reply).unwrap(), 0, "the connection is closed");
+    }
+}
+
+#[test]
+fn shutdown_ends_it() {
+    let mut program = Program::start(&[]);
+    program.connect().write_all(b"SHUTDOWN NOSAVE\r\n").unwrap();
+    assert!(program.ended().success());
+}
+
+#[test]
+fn an_idle_server_uses_no_processor_time() {
+    let program = Program::start(&[]);
+    let mut clients: Vec<TcpStream> = (0..20).map(|_| program.connect()).collect();
+    for client in &mut clients {
+        client.write_all(b"PING\r\n").unwrap();
+        client.read_exact(&mut [0; 7]).unwrap();
+    }
+    let ticks = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", program.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    let before = ticks();
+    std::thread::sleep(Duration::from_secs(2));
+    // A loop that is not asleep would have used some 200 ticks for each worker.
+    assert!(ticks() - before <= 5, "{} ticks in 2 s", ticks() - before);
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    assert!(refused(&["--no-such-thing", "1"]).contains("no-such-thing"));
+    assert!(refused(&["--maxmemory", "lots"]).contains("maxmemory"));
+    assert!(refused(&["--bind", "nowhere.invalid"]).contains("nowhere.invalid"));
+    assert!(refused(&["/no/such/file.conf"]).contains("/no/such/file.conf"));
+
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let error = refused(&["--bind", "127.0.0.1", "--port", &port]);
+    assert!(error.contains(&port) && error.contains("--port"), "{error}");
+}
+
+#[test]
+fn help_and_version_are_answered() {
+    for (flag, expected) in [("--help", "--maxmemory"), ("--version", env!("CARGO_PKG_VERSION"))] {
+        let output = Command::new(PROGRAM).arg(flag).output().unwrap();
+        assert!(output.status.success());
+        assert!(String::from_utf8_lossy(&output.stdout).contains(expected), "{flag}");
+    }
+}
+
+#[test]
+fn a_file_is_read_and_flags_win() {
+    let path = std::env::temp_dir().join(format!("nr-server-{}.conf", std::process::id()));
+    std::fs::write(&path, "# a comment\nmaxclients 7\ntimeout 5\nrequirepass \"a b\"\n").unwrap();
+    let program = {
+        let mut child = Command::new(PROGRAM)
+            .arg(&path)
+            .args(["--port", "0", "--bind", "127.0.0.1", "--timeout", "9"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Program { child, address: line.trim().rsplit(' ').next().unwrap().parse().unwrap() }
+    };
+    std::fs::remove_file(&path).unwrap();
+    let mut client = program.connect();
+    client.write_all(b"AUTH \"a b\"\r\nCONFIG GET maxclients\r\nCONFIG GET timeout\r\nQUIT\r\n").unwrap();
+    let mut replies = String::new();
+    client.read_to_string(&mut replies).unwrap();
+    assert_eq!(
+        replies,
+        "+OK\r\n*2\r\n$10\r\nmaxclients\r\n$1\r\n7\r\n*2\r\n$7\r\ntimeout\r\n$1\r\n9\r\n+OK\r\n"
+    );
+}
+
+#[test]
+fn redis_cli_works_unchanged() {
+    let program = Program::start(&[]);
+    for (arguments, expected) in [
+        (&["SET", "a", "1"][..], "OK\n"),
+        (&["INCR", "a"], "2\n"),
+        (&["-3", "HSET", "h", "f", "v"], "1\n"),
+        (&["-3", "HGETALL", "h"], "f v\n"),
+        (&["--bigkeys"], "Biggest"),
+        (&["--scan"], "a\n"),
+    ] {
+        let Some(output) = program.tool("redis-cli", arguments) else { return };
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{arguments:?}: {text}");
+        let same = if arguments.contains(&"HGETALL") { text.contains('f') } else { text.contains(expected) };
+        assert!(same, "{arguments:?}: {text}");
+    }
+}
+
+#[test]
+fn redis_benchmark_works_unchanged() {
+    let program = Program::start(&[]);
+    for pipeline in ["1", "16"] {
+        let arguments = ["-n", "2000", "-P", pipeline, "-q", "-r", "1000", "--csv"];
+        let Some(output) = program.tool("redis-benchmark", &arguments) else { return };
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{text}");
+        for test in ["PING_INLINE", "SET", "GET", "LPUSH", "SPOP", "ZPOPMIN", "LRANGE_600", "MSET (10 keys)"] {
+            assert!(text.contains(&format!("\"{test}")), "{test} is missing in {text}");
+        }
+    }
+}
