@@ -5,8 +5,8 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use common::{Client, RealRedis, TestServer, Value, eventually, everywhere, same_replies};
-use nr_server::config::MaxmemoryPolicy;
+use common::{Client, Draws, RealRedis, TestServer, Value, eventually, everywhere, history, random_walk, same_replies};
+use nr_server::config::{EventFlags, MaxmemoryPolicy};
 
 /// One key of each type.
 const ONE_OF_EACH: [&str; 5] = [
@@ -220,6 +220,55 @@ fn examples_of_the_protocol_are_those_of_redis() {
 }
 
 #[test]
+fn events_and_counts_of_changes_are_those_of_redis() {
+    let Some(redis) = RealRedis::start(&["--notify-keyspace-events", "KEAn"]) else { return };
+    let server = TestServer::configured(|config| {
+        config.notify_keyspace_events = EventFlags::parse(b"KEAn").expect("these are letters of events");
+    });
+    let lines = [
+        "SET a 1",
+        "SET b 2",
+        "RENAME a c",
+        "RENAME c b",
+        "RENAME b b",
+        "SET a 1",
+        "RENAMENX a b",
+        "RENAMENX a c",
+        "COPY b a",
+        "COPY b a",
+        "COPY b a REPLACE",
+        "COPY b a DB 2",
+        "MOVE a 3",
+        "MOVE a 3",
+        "EXPIRE b 1000",
+        "EXPIRE b 1000 NX",
+        "PERSIST b",
+        "PERSIST b",
+        "PEXPIREAT b 33177117420000",
+        "RENAME b d",
+        "EXPIRE d -1",
+        "EXPIRE d -1",
+        "SET a 1",
+        "SET b 1",
+        "DEL a b c",
+        "SET a 1",
+        "UNLINK a a",
+        "TOUCH a",
+        "SWAPDB 0 2",
+        "DEL a",
+        "SET a 1",
+        "SET b 1",
+        "FLUSHDB",
+        "FLUSHDB",
+        "SET a 1",
+        "FLUSHALL",
+        "FLUSHALL",
+    ];
+    let ours = history(server.client(), server.client(), &lines);
+    assert_eq!(ours, history(redis.client(), redis.client(), &lines));
+}
+
+#[test]
 fn debug_is_refused_unless_it_is_allowed() {
     let server = TestServer::configured(|config| {
         config.enable_debug_command = nr_server::config::ProtectedAction::No;
@@ -227,65 +276,62 @@ fn debug_is_refused_unless_it_is_allowed() {
     assert!(server.client().run("DEBUG DIGEST").text().starts_with("ERR DEBUG command not allowed."));
 }
 
-/// A generator of numbers, the same in every run.
-fn generator(seed: u64) -> impl FnMut(u64) -> u64 {
-    let mut state = seed;
-    move |below| {
-        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        (state >> 33) % below
-    }
-}
-
-/// A command on one of a few keys, chosen at random. Its reply and its effect depend on nothing else.
-fn any_command(random: &mut impl FnMut(u64) -> u64) -> String {
-    let (key, other, database, number) = (random(8), random(8), random(3), random(20));
-    let condition = ["", " NX", " XX", " GT", " LT", " XX GT"][random(6) as usize];
-    let replace = ["", " REPLACE"][random(2) as usize];
-    match random(26) {
-        0 | 1 => format!("SET k{key} {number}"),
-        2 | 3 => format!("RPUSH l{key} {number}"),
-        4 => format!("SADD s{key} {number} m{other}"),
-        5 => format!("ZADD z{key} {number} m{other}"),
-        6 => format!("HSET h{key} f{other} {number}"),
-        7 => format!("DEL k{key} l{other}"),
-        8 => format!("UNLINK s{key} h{other} k{key}"),
-        9 => format!("RENAME l{key} k{other}"),
-        10 => format!("RENAMENX k{key} l{other}"),
-        11 => format!("COPY k{key} k{other} DB {database}{replace}"),
-        12 => format!("COPY h{key} z{other}{replace}"),
-        13 => format!("MOVE k{key} {database}"),
-        14 => format!("SWAPDB {database} {}", random(3)),
-        15 => format!("PEXPIREAT k{key} {}{condition}", 33_177_117_420_000 + number),
-        16 => format!("EXPIREAT l{key} {}{condition}", 33_177_117_420 + number),
-        17 => format!("EXPIREAT k{key} {number}{condition}"),
-        18 => format!("PERSIST k{key}"),
-        19 => format!("PEXPIRETIME k{key}"),
-        20 => format!("TYPE k{key}"),
-        21 => format!("EXISTS k{key} l{other} k{other}"),
-        22 => format!("OBJECT ENCODING k{key}"),
-        23 => format!("KEYS ?[{key}-9]"),
-        24 => "DBSIZE".to_string(),
-        _ if number == 0 => "FLUSHDB".to_string(),
-        _ => format!("TTL s{key}"),
+/// Words for the arguments of a random call: few keys, so that calls meet; times far ahead, or long past.
+fn argument(letter: char, draws: &mut Draws) -> String {
+    match letter {
+        'k' => draws.of(&["k", "l", "s", "z", "h", "a", "b", "c"]).to_string(),
+        'd' => draws.below(3).to_string(),
+        'n' => draws.below(20).to_string(),
+        's' => (33_177_117_420 + draws.below(20)).to_string(),
+        'm' => (33_177_117_420_000 + draws.below(20)).to_string(),
+        'p' => draws.of(&["?", "[a-h]", "[^a-h]", "*z*", "\\s"]).to_string(),
+        'r' => draws.of(&["REPLACE", "DB 0", "DB 1 REPLACE", "DB 2"]).to_string(),
+        'o' => draws.of(&["NX", "XX", "GT", "LT", "XX LT", "NX GT"]).to_string(),
+        _ => unreachable!("no argument has the letter {letter}"),
     }
 }
 
 #[test]
 fn random_commands_have_the_effects_that_they_have_in_redis() {
+    let forms = [
+        ("SET", "kn"),
+        ("SET", "kn"),
+        ("RPUSH", "kn"),
+        ("SADD", "knk"),
+        ("ZADD", "knk"),
+        ("HSET", "kkn"),
+        ("DEL", "kk"),
+        ("UNLINK", "k"),
+        ("RENAME", "kk"),
+        ("RENAMENX", "kk"),
+        ("COPY", "kk"),
+        ("COPY", "kkr"),
+        ("MOVE", "kd"),
+        ("SWAPDB", "dd"),
+        ("PEXPIREAT", "km"),
+        ("PEXPIREAT", "kmo"),
+        ("EXPIREAT", "ks"),
+        ("EXPIREAT", "kso"),
+        ("EXPIREAT", "kno"),
+        ("PERSIST", "k"),
+        ("PEXPIRETIME", "k"),
+        ("EXPIRETIME", "k"),
+        ("TYPE", "k"),
+        ("EXISTS", "kkk"),
+        ("TOUCH", "kkk"),
+        ("OBJECT ENCODING", "k"),
+        ("OBJECT REFCOUNT", "k"),
+        ("KEYS", "p"),
+        ("DBSIZE", ""),
+        ("DEBUG DIGEST", ""),
+        ("DEBUG DIGEST-VALUE", "kkk"),
+    ];
     let Some(redis) = RealRedis::start(&["--enable-debug-command", "yes"]) else { return };
     everywhere(|server| {
         let (mut ours, mut theirs) = (server.client(), redis.client());
         theirs.run("FLUSHALL");
-        let mut random = generator(7);
-        for step in 0..5_000 {
-            let line = any_command(&mut random);
-            let (found, expected) = (ours.run(&line).sorted(), theirs.run(&line).sorted());
-            // Messages on values of the wrong type are not of these commands.
-            assert_eq!(found, expected, "the reply to {line:?}, step {step} (on the right that of Redis)");
-            if step % 100 == 0 {
-                same_replies(&mut ours, &mut theirs, &["DEBUG DIGEST", "DEBUG DIGEST-VALUE k0 k1 l0 l1 s0 z0 h0 none"]);
-            }
-        }
+        let same = |_: &str, found: &Value, expected: &Value| found.clone().sorted() == expected.clone().sorted();
+        random_walk((&mut ours, &mut theirs), 10_000, &forms, argument, same);
         replicas_are_equal(&mut ours);
     });
 }

@@ -244,6 +244,12 @@ pub const fn command(
     Command { name, arity, flags, keys: Keys::None, since, group, summary: "", complexity: "", run, subcommands: &[] }
 }
 
+/// The subcommand `HELP` of a container, which lists the others.
+pub const fn help_command(group: Group, since: &'static str) -> Command {
+    let flags = Flags::LOADING.and(Flags::STALE);
+    command("help", 2, since, group, flags, Run::Container).about("Prints this help.", "O(n) for n subcommands")
+}
+
 impl Command {
     /// With one key at index 1.
     pub const fn key(self) -> Command {

@@ -11,7 +11,7 @@ mod statistics;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nr::NodeReplicated;
 
@@ -195,9 +195,15 @@ impl Server {
                 name: lock(&record.name).clone(),
             });
         }
-        let milliseconds = microseconds / 1000;
-        if config.latency_monitor_threshold > 0 && milliseconds >= config.latency_monitor_threshold {
-            lock(&self.latency).add(Latency::event_of(arguments.get(0)), now / 1000, milliseconds);
+        let event = Latency::event_of(arguments.get(0));
+        self.note_latency(config, event, now, Duration::from_micros(microseconds));
+    }
+
+    /// Notes an event as a spike of latency, if it took as long as the configuration says.
+    pub fn note_latency(&self, config: &Config, event: &'static str, now: i64, duration: Duration) {
+        let (threshold, milliseconds) = (config.latency_monitor_threshold, duration.as_millis() as u64);
+        if threshold > 0 && milliseconds >= threshold {
+            lock(&self.latency).add(event, now / 1000, milliseconds);
         }
     }
 

@@ -222,6 +222,11 @@ impl Connection {
         }
     }
 
+    /// The command that was parsed last, if there was one.
+    pub fn last_command(&self) -> Option<CommandId> {
+        u16::try_from(self.last_command).ok().map(CommandId)
+    }
+
     /// Bytes of replies that are not sent yet.
     pub fn unsent(&self) -> usize {
         self.output.len() - self.sent

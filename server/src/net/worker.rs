@@ -343,6 +343,7 @@ impl Worker {
                     break;
                 }
             }
+            self.server.note_latency(&self.config, "expire-cycle", self.now, start.elapsed());
         }
         let any = |keyspace: &Keyspace| keyspace.databases.iter().any(|database| !database.expires_nothing());
         self.next_expiry_round = Some(Instant::now() + EXPIRY_INTERVAL);
@@ -463,6 +464,10 @@ impl Worker {
     }
 
     fn connect(&mut self, mut stream: TcpStream, record: Arc<ClientRecord>) {
+        if !lock(&self.server.clients).contains_key(&record.address.client) {
+            // It was killed on its way here.
+            return;
+        }
         // Replies are whole when they are sent: waiting for more to send gains nothing. A socket that refuses is closed.
         let _ = stream.set_nodelay(true);
         super::listener::keep_alive(&stream, self.config.tcp_keepalive);
@@ -749,9 +754,11 @@ impl Worker {
         if memory::used() <= limit {
             return true;
         }
+        let start = Instant::now();
         let mut random = || self.random.next_u64();
         let (room, effects) =
             self.server.evictor.make_room(&mut self.handle, &self.config, self.now, memory::used, &mut random);
+        self.server.note_latency(&self.config, "eviction-cycle", self.now, start.elapsed());
         for effects in effects {
             self.take_effects(effects);
         }
@@ -874,7 +881,8 @@ impl Worker {
         }
         let client = connection.session.address.client;
         if let Outcome::Blocked { timeout } = response.outcome {
-            let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
+            // The time is cut off to a millisecond: one more, so that no wait ends before its time.
+            let deadline = timeout.map(|timeout| self.now.saturating_add(timeout).saturating_add(1));
             connection.waiting = Some(deadline);
             connection.publish(self.now);
             if let Some(deadline) = deadline {
@@ -1126,6 +1134,12 @@ impl Worker {
         let connection = &mut self.connections[token];
         if let Some(Some(deadline)) = connection.waiting.take() {
             self.deadlines.remove(&(deadline, address.client));
+        }
+        if let Some(error) = reply.strip_prefix(b"-") {
+            if let Some(id) = connection.last_command() {
+                self.server.workers[self.index].command(id).failed.add(1);
+            }
+            self.server.count_error(error);
         }
         let before = connection.output.len();
         connection.output.extend_from_slice(reply);

@@ -145,3 +145,93 @@ impl Blocked {
         Some((*number, self.waits.get(client)?.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::Protocol;
+    use crate::store::{ClientAddress, OwnedArguments};
+
+    fn wait(blocked: &mut Blocked, client: u64, database: u32, keys: &[&str]) {
+        let call = OwnedCall {
+            arguments: OwnedArguments::from_slices(&[b"BLPOP"]),
+            now: 0,
+            random: 0,
+            client: ClientAddress { client, worker: 0 },
+            database,
+            protocol: Protocol::Resp2,
+        };
+        blocked.wait(|_, _, _| Ok(()), call, keys.iter().map(|key| SmallBytes::new(key.as_bytes())).collect());
+    }
+
+    /// The clients that wait for the key, in their order.
+    fn queue(blocked: &Blocked, database: u32, key: &str) -> Vec<u64> {
+        let mut clients = Vec::new();
+        let mut from = 0;
+        while let Some((number, wait)) = blocked.next(database, key.as_bytes(), from) {
+            clients.push(wait.call.client.client);
+            from = number + 1;
+        }
+        clients
+    }
+
+    fn take_all_ready(blocked: &mut Blocked) -> Vec<(u32, String)> {
+        std::iter::from_fn(|| blocked.take_ready())
+            .map(|(database, key)| (database, String::from_utf8(key.to_vec()).unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn each_key_has_its_clients_in_the_order_in_which_they_came() {
+        let mut blocked = Blocked::default();
+        wait(&mut blocked, 7, 0, &["a", "b", "a"]);
+        wait(&mut blocked, 3, 0, &["b"]);
+        wait(&mut blocked, 5, 1, &["b", "a"]);
+        wait(&mut blocked, 1, 0, &["a"]);
+        assert_eq!((blocked.len(), blocked.keys()), (4, 4));
+        assert_eq!(queue(&blocked, 0, "a"), [7, 1]);
+        assert_eq!(queue(&blocked, 0, "b"), [7, 3]);
+        assert_eq!(queue(&blocked, 1, "a"), [5]);
+        assert!(queue(&blocked, 2, "a").is_empty());
+        assert_eq!(blocked.remove(7).map(|wait| wait.keys.len()), Some(3));
+        assert!(blocked.remove(7).is_none());
+        wait(&mut blocked, 7, 0, &["a"]);
+        assert_eq!(queue(&blocked, 0, "a"), [1, 7]);
+        for client in [1, 3, 5, 7] {
+            blocked.remove(client);
+        }
+        assert!(blocked.is_empty());
+        assert_eq!(blocked.keys(), 0);
+    }
+
+    #[test]
+    fn keys_get_ready_once_in_the_order_of_their_first_change() {
+        let mut blocked = Blocked::default();
+        wait(&mut blocked, 1, 0, &["a", "b", "c"]);
+        for key in ["b", "x", "a", "b"] {
+            blocked.signal(0, key.as_bytes());
+        }
+        blocked.signal(9, b"a");
+        assert_eq!(blocked.take_ready().unwrap().1.as_slice(), b"b");
+        // A change while the key's clients are served makes it ready once more.
+        blocked.signal(0, b"b");
+        assert_eq!(take_all_ready(&mut blocked), [(0, "a".into()), (0, "b".into())]);
+        // Whoever waited for a key that is ready may have gone.
+        blocked.signal(0, b"c");
+        blocked.remove(1);
+        assert_eq!(take_all_ready(&mut blocked), [(0, "c".into())]);
+    }
+
+    #[test]
+    fn in_another_database_those_who_wait_longest_come_first() {
+        let mut blocked = Blocked::default();
+        let keys = ["d", "a", "c", "b"];
+        for (client, key) in (0..).zip(keys) {
+            wait(&mut blocked, client, 1, &[key]);
+        }
+        blocked.signal(1, b"b");
+        blocked.signal_database(1);
+        blocked.signal_database(0);
+        assert_eq!(take_all_ready(&mut blocked), ["b", "d", "a", "c"].map(|key| (1, key.into())));
+    }
+}

@@ -279,9 +279,17 @@ impl<'a> Edit<'a> {
 
     /// Removes the key and gives its entry, and says that it was modified. The caller notifies. O(1).
     pub fn remove(&mut self, key: &[u8]) -> Option<Box<Entry>> {
+        let entry = self.take(key)?;
+        self.keyspace.dirty += 1;
+        Some(entry)
+    }
+
+    /// Removes the key and gives its entry, to [place](Edit::place) it elsewhere: only that is counted as a change. The
+    /// caller notifies. O(1).
+    pub fn take(&mut self, key: &[u8]) -> Option<Box<Entry>> {
         self.remove_if_expired(key);
         let entry = self.database_mut().remove(key)?;
-        self.modified(key);
+        self.signal(key);
         Some(entry)
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Nothing here waits without a limit: a client that gets no reply within [`PATIENCE`] panics.
 
-#![allow(dead_code, reason = "each test program uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test program uses its own part")]
 #![allow(unreachable_pub, reason = "what is public here is so for the test programs")]
 
 mod events;

@@ -6,6 +6,11 @@ use super::{Client, Value};
 pub struct Draws(u64);
 
 impl Draws {
+    /// Those that belong to a seed.
+    pub fn new(seed: u64) -> Draws {
+        Draws(seed)
+    }
+
     /// One of the numbers below `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

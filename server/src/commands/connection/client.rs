@@ -11,7 +11,8 @@ mod unblock;
 pub(super) use name::set_name;
 
 use super::ANY_TIME;
-use crate::commands::{Command, Flags, Group, Run, command};
+use crate::commands::command::{command, help_command};
+use crate::commands::{Command, Flags, Group, Run};
 
 /// Allowed to administrators only.
 const ADMINISTRATION: Flags = ANY_TIME.and(Flags::ADMIN);
@@ -24,6 +25,7 @@ pub(super) const COMMAND: Command = command("client", -2, "2.4.0", Group::Connec
             .about("Answers with the name of the connection.", "O(1)"),
         command("getredir", 2, "6.0.0", Group::Connection, ANY_TIME, Run::Local(own::redirection))
             .about("Answers with the client that is told of changed keys in place of this one.", "O(1)"),
+        help_command(Group::Connection, "5.0.0"),
         command("id", 2, "5.0.0", Group::Connection, ANY_TIME, Run::Local(own::id))
             .about("Answers with the number of the connection.", "O(1)"),
         command("info", 2, "6.2.0", Group::Connection, ANY_TIME, Run::Local(list::info))

@@ -12,7 +12,8 @@ mod rename;
 mod scan;
 mod transfer;
 
-use super::{Command, Flags, Group, Run, command};
+use super::command::{command, help_command};
+use super::{Command, Flags, Group, Run};
 use crate::store::operation::{ReadFunction, WriteFunction};
 use crate::store::{Call, Error};
 
@@ -95,8 +96,7 @@ const OBJECT: &[Command] = &[
     read("freq", 3, "4.0.0", Flags::NONE, object::freq)
         .key_range(2, 2, 1)
         .about("Returns the logarithm of how often a key was used lately.", "O(1)"),
-    command("help", 2, "6.2.0", Group::Generic, Flags::LOADING.and(Flags::STALE), Run::Container)
-        .about("Lists the subcommands.", "O(1)"),
+    help_command(Group::Generic, "6.2.0"),
     read("idletime", 3, "2.2.3", Flags::NONE, object::idletime)
         .key_range(2, 2, 1)
         .about("Returns for how many seconds a key has not been used.", "O(1)"),

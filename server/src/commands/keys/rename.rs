@@ -33,7 +33,7 @@ pub(super) fn renamenx(edit: &mut Edit<'_>, call: &Call<'_>, reply: &mut Reply<'
 }
 
 fn change_name(edit: &mut Edit<'_>, key: &[u8], name: &[u8]) {
-    let Some(entry) = edit.remove(key) else { return };
+    let Some(entry) = edit.take(key) else { return };
     edit.place(entry.with_key(name));
     edit.notify(EventFlags::GENERIC, "rename_from", key);
     edit.notify(EventFlags::GENERIC, "rename_to", name);

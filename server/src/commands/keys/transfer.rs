@@ -13,7 +13,7 @@ pub(super) fn transfer(edit: &mut Edit<'_>, call: &Call<'_>, reply: &mut Reply<'
         return Err(SAME_OBJECT);
     }
     let moves = edit.exists(key) && !edit.with_database(database, |edit| edit.exists(key));
-    if moves && let Some(entry) = edit.remove(key) {
+    if moves && let Some(entry) = edit.take(key) {
         edit.with_database(database, |edit| edit.place(*entry));
         edit.notify(EventFlags::GENERIC, "move_from", key);
         edit.with_database(database, |edit| edit.notify(EventFlags::GENERIC, "move_to", key));

@@ -16,22 +16,22 @@ use crate::store::operation::{ReadFunction, WriteFunction};
 
 /// The commands of this family.
 pub const COMMANDS: &[Command] = &[
-    write("blmove", 6, "6.2.0", BLOCKING.and(Flags::DENYOOM).and(Flags::NOSCRIPT), transfer::blmove)
+    write("blmove", 6, "6.2.0", Flags::BLOCKING.and(Flags::DENYOOM).and(Flags::NOSCRIPT), transfer::blmove)
         .key_range(1, 2, 1)
         .about("Moves an element from one list to another, and waits for one if there is none.", "O(1)"),
-    write("blmpop", -5, "7.0.0", BLOCKING.and(Flags::MOVABLE_KEYS), blocking::blmpop).counted_keys(2, 0).about(
+    write("blmpop", -5, "7.0.0", Flags::BLOCKING.and(Flags::MOVABLE_KEYS), blocking::blmpop).counted_keys(2, 0).about(
         "Takes elements from the first of several lists that has any, and waits for some if there are none.",
         "O(n + m) for n keys and m elements taken",
     ),
-    write("blpop", -3, "2.0.0", BLOCKING.and(Flags::NOSCRIPT), blocking::blpop).key_range(1, -2, 1).about(
+    write("blpop", -3, "2.0.0", Flags::BLOCKING.and(Flags::NOSCRIPT), blocking::blpop).key_range(1, -2, 1).about(
         "Takes the first element of the first of several lists that has any, and waits for one if there is none.",
         "O(n) for n keys",
     ),
-    write("brpop", -3, "2.0.0", BLOCKING.and(Flags::NOSCRIPT), blocking::brpop).key_range(1, -2, 1).about(
+    write("brpop", -3, "2.0.0", Flags::BLOCKING.and(Flags::NOSCRIPT), blocking::brpop).key_range(1, -2, 1).about(
         "Takes the last element of the first of several lists that has any, and waits for one if there is none.",
         "O(n) for n keys",
     ),
-    write("brpoplpush", 4, "2.2.0", BLOCKING.and(Flags::DENYOOM).and(Flags::NOSCRIPT), transfer::brpoplpush)
+    write("brpoplpush", 4, "2.2.0", Flags::BLOCKING.and(Flags::DENYOOM).and(Flags::NOSCRIPT), transfer::brpoplpush)
         .key_range(1, 2, 1)
         .about("Moves the last element of a list to the front of another, and waits for one if there is none.", "O(1)"),
     read("lindex", 3, "1.0.0", Flags::NONE, element::lindex)
@@ -73,7 +73,6 @@ pub const COMMANDS: &[Command] = &[
         .about("Puts elements behind the last one of a list, if there is one.", PUSHED),
 ];
 
-const BLOCKING: Flags = Flags::BLOCKING;
 const FAST_AND_GROWING: Flags = Flags::FAST.and(Flags::DENYOOM);
 const PUSHED: &str = "O(n) for n elements put";
 

@@ -7,7 +7,8 @@ mod publish;
 mod state;
 mod subscribe;
 
-use super::{Command, Flags, Group, Run, command};
+use super::command::{command, help_command};
+use super::{Command, Flags, Group, Run};
 use crate::store::operation::WriteFunction;
 
 /// Allowed while the server is busy with loading, and on a replica with old data.
@@ -46,6 +47,7 @@ const PUBSUB: Command = command("pubsub", -2, "2.8.0", Group::PubSub, Flags::NON
     .with(&[
         command("channels", -2, "2.8.0", Group::PubSub, ANY_TIME, Run::Read(state::channels))
             .about("Lists the channels that somebody listens to.", "O(channels)"),
+        help_command(Group::PubSub, "6.2.0"),
         command("numpat", 2, "2.8.0", Group::PubSub, ANY_TIME, Run::Read(state::pattern_count))
             .about("Counts the patterns that somebody listens to.", "O(1)"),
         command("numsub", -2, "2.8.0", Group::PubSub, ANY_TIME, Run::Read(state::listener_counts))

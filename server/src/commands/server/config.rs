@@ -1,7 +1,8 @@
 //! `CONFIG`: the parameters.
 
-use super::{ADMINISTRATION, help_command, local};
-use crate::commands::{Command, Context};
+use super::{ADMINISTRATION, local};
+use crate::commands::command::help_command;
+use crate::commands::{Command, Context, Group};
 use crate::config::rewrite::{self, Added};
 use crate::resp::Reply;
 use crate::store::call::OwnedCall;
@@ -12,7 +13,7 @@ use crate::store::{Call, Edit, Error, garbage};
 pub(super) const SUBCOMMANDS: &[Command] = &[
     local("get", -3, "2.0.0", ADMINISTRATION, get)
         .about("Returns the parameters whose names match patterns.", "O(n*m) for n parameters and m patterns"),
-    help_command("5.0.0"),
+    help_command(Group::Server, "5.0.0"),
     local("resetstat", 2, "2.0.0", ADMINISTRATION, reset_statistics)
         .about("Starts the statistics that INFO shows anew.", "O(n) for n commands"),
     local("rewrite", 2, "2.8.0", ADMINISTRATION, rewrite)

@@ -83,7 +83,7 @@ fn debug(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> R
         (b"replicas", 2) => return replicas::replicas(context, reply),
         (b"replybuffer", 4) => return reply_buffer(call, reply),
         (b"set-active-expire", 3) => {
-            let on = call.argument(2).first().is_some_and(|digit| matches!(digit, b'1'..=b'9'));
+            let on = call.integer(2).is_ok_and(|number| number != 0);
             // Relaxed: nothing else is read because of it.
             context.server.active_expire.store(on, Ordering::Relaxed);
             reply.ok();

@@ -9,10 +9,10 @@ mod list;
 #[cfg(test)]
 mod tests;
 
-use super::{AT_ANY_TIME, help_command};
-use crate::commands::command::LocalFunction;
+use super::AT_ANY_TIME;
+use crate::commands::command::{LocalFunction, command, help_command};
 use crate::commands::table::{CommandId, table};
-use crate::commands::{Command, Context, Group, Run, command};
+use crate::commands::{Command, Context, Group, Run};
 use crate::resp::Reply;
 use crate::store::{Call, Error};
 
@@ -27,7 +27,7 @@ pub(super) const COMMAND: Command = subcommand("command", -1, "2.8.13", all)
             .about("Returns which arguments of a command are keys.", "O(n) for n arguments"),
         subcommand("getkeysandflags", -4, "7.0.0", keys::get_keys_and_flags)
             .about("Returns which arguments of a command are keys, and what becomes of them.", "O(n) for n arguments"),
-        help_command("5.0.0"),
+        help_command(Group::Server, "5.0.0"),
         subcommand("info", -2, "2.8.13", info)
             .about("Returns what there is to know about some commands.", "O(n) for n commands"),
         subcommand("list", -2, "7.0.0", list::list)

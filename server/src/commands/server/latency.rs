@@ -4,10 +4,11 @@ mod doctor;
 mod graph;
 
 use super::info::distribution;
-use super::{ADMINISTRATION, help_command, local};
+use super::{ADMINISTRATION, local};
+use crate::commands::command::help_command;
 use crate::commands::state::{LatencyEvent, lock};
 use crate::commands::table::{CommandId, table};
-use crate::commands::{Command, Context};
+use crate::commands::{Command, Context, Group};
 use crate::resp::Reply;
 use crate::store::{Call, Error};
 
@@ -16,7 +17,7 @@ pub(super) const SUBCOMMANDS: &[Command] = &[
     local("doctor", 2, "2.8.13", ADMINISTRATION, doctor::doctor)
         .about("Returns a report about spikes of latency.", "O(1)"),
     local("graph", 3, "2.8.13", ADMINISTRATION, graph::graph).about("Returns a picture of an event's spikes.", "O(1)"),
-    help_command("2.8.13"),
+    help_command(Group::Server, "2.8.13"),
     local("histogram", -2, "7.0.0", ADMINISTRATION, histogram)
         .about("Returns how long commands took.", "O(n) for n commands"),
     local("history", 3, "2.8.13", ADMINISTRATION, history).about("Returns an event's spikes.", "O(1)"),

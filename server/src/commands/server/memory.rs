@@ -1,15 +1,16 @@
 //! `MEMORY`: what memory is used for.
 
 use super::footprint::{Footprint, human};
-use super::{help_command, local};
-use crate::commands::{Command, Context, Flags, Group, Run, command};
+use super::local;
+use crate::commands::command::{command, help_command};
+use crate::commands::{Command, Context, Flags, Group, Run};
 use crate::resp::Reply;
 use crate::store::{Call, Error, View};
 
 /// The subcommands.
 pub(super) const SUBCOMMANDS: &[Command] = &[
     local("doctor", 2, "4.0.0", Flags::NONE, doctor).about("Returns advice about memory.", "O(n) for n clients"),
-    help_command("4.0.0"),
+    help_command(Group::Server, "4.0.0"),
     local("malloc-stats", 2, "4.0.0", Flags::NONE, allocator).about("Returns what the allocator counts.", "O(1)"),
     local("purge", 2, "4.0.0", Flags::NONE, purge).about("Does nothing: memory is given back all the time.", "O(1)"),
     local("stats", 2, "4.0.0", Flags::NONE, statistics)

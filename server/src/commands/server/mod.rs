@@ -62,11 +62,6 @@ const fn container(name: &'static str, since: &'static str, subcommands: &'stati
     command(name, -2, since, Group::Server, Flags::NONE, Run::Container).with(subcommands)
 }
 
-/// The subcommand `HELP` of a container of this family.
-const fn help_command(since: &'static str) -> Command {
-    command("help", 2, since, Group::Server, AT_ANY_TIME, Run::Container).about("Prints this help.", "O(1)")
-}
-
 /// `CONTAINER HELP`: an array of lines, two for each subcommand. O(subcommands).
 pub fn help(listed: &Listed, reply: &mut Reply<'_>) {
     let container = listed.container.map_or(listed, |id| table().get(id)).command;

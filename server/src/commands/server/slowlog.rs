@@ -1,8 +1,9 @@
 //! `SLOWLOG`: the commands that took long.
 
-use super::{AT_ANY_TIME, help_command, local};
+use super::{AT_ANY_TIME, local};
+use crate::commands::command::help_command;
 use crate::commands::state::lock;
-use crate::commands::{Command, Context, Flags};
+use crate::commands::{Command, Context, Flags, Group};
 use crate::resp::Reply;
 use crate::resp::number::parse_integer;
 use crate::store::{Call, Error};
@@ -11,7 +12,7 @@ use crate::store::{Call, Error};
 pub(super) const SUBCOMMANDS: &[Command] = &[
     local("get", -2, "2.2.12", READING, get)
         .about("Returns the latest commands that took long, 10 unless told otherwise.", "O(n) for n commands returned"),
-    help_command("6.2.0"),
+    help_command(Group::Server, "6.2.0"),
     local("len", 2, "2.2.12", READING, length).about("Returns how many commands took long.", "O(1)"),
     local("reset", 2, "2.2.12", READING, reset).about("Forgets them.", "O(n) for n commands"),
 ];

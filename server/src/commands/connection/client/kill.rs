@@ -22,16 +22,20 @@ pub(super) fn kill(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply
     };
     let caller = context.session.address;
     let mut killed = 0;
-    for record in lock(&context.server.clients).values().filter(|record| filter.selects(record)) {
-        if record.address != caller {
-            context.outbox.killed.push(record.address);
-        } else if filter.spares_caller {
-            continue;
-        } else {
-            context.session.closing = true;
+    lock(&context.server.clients).retain(|_, record| {
+        let is_caller = record.address == caller;
+        if !filter.selects(record) || (is_caller && filter.spares_caller) {
+            return true;
         }
         killed += 1;
-    }
+        if is_caller {
+            context.session.closing = true;
+        } else {
+            context.outbox.killed.push(record.address);
+        }
+        // The others are gone for all who ask from now on, though their workers have yet to be told.
+        is_caller
+    });
     match (by_address, killed) {
         (false, killed) => reply.integer(killed),
         (true, 0) => return Err(Error::new("ERR No such client")),

@@ -1,0 +1,225 @@
+//! Clients that mean harm, or are broken: they get an error or lose their connection, and the others notice nothing.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use common::{Client, TestServer, Value, encode, eventually};
+use nr_server::config::OutputLimit;
+
+/// A client that goes on as if nothing were.
+struct Bystander(Client);
+
+impl Bystander {
+    fn of(server: &TestServer) -> Bystander {
+        let mut client = server.client();
+        client.run("SET bystander 0");
+        Bystander(client)
+    }
+
+    /// Asserts that it is served as ever.
+    fn is_served(&mut self) {
+        let before = Instant::now();
+        let Value::Integer(_) = self.0.run("INCR bystander") else { panic!("the bystander is not served") };
+        // A generous bound on a machine that is busy; what it must not be is the time that the other client takes.
+        assert!(before.elapsed() < Duration::from_secs(5), "the bystander waits for {:?}", before.elapsed());
+    }
+}
+
+/// What the server sends until it closes the connection.
+fn last_words(server: &TestServer, sent: &[u8]) -> String {
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    // The server may close before it has read everything.
+    let _ = stream.write_all(sent);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn absurd_lengths_are_protocol_errors() {
+    let server = TestServer::with_layout(2, 1);
+    let mut bystander = Bystander::of(&server);
+    let mut inline = vec![b'x'; 1 << 20];
+    inline.push(b'\n');
+    for (sent, text) in [
+        (&b"*99999999999\r\n"[..], "invalid multibulk length"),
+        (b"*1\r\n$-5\r\n", "invalid bulk length"),
+        (b"*1\r\n$99999999999999999999\r\n", "invalid bulk length"),
+        (b"*1\r\n$536870913\r\n", "invalid bulk length"),
+        (b"*1\r\n*1\r\n*1\r\n*1\r\n", "expected '$', got '*'"),
+        (b"*3\r\n$3\r\nSET\r\nx\r\n", "expected '$', got 'x'"),
+        (b"SET \"a b\r\n", "unbalanced quotes in request"),
+        (&inline, "too big inline request"),
+    ] {
+        let answer = last_words(&server, sent);
+        assert_eq!(answer, format!("-ERR Protocol error: {text}\r\n"), "{}", sent[..sent.len().min(40)].escape_ascii());
+        bystander.is_served();
+    }
+}
+
+#[test]
+fn what_is_announced_is_not_allocated() {
+    let server = TestServer::start();
+    let mut bystander = Bystander::of(&server);
+    // Each announces half a gigabyte, and two million arguments, and sends nothing of it.
+    let mut liars: Vec<Client> = (0..200).map(|_| server.client()).collect();
+    for (index, liar) in liars.iter_mut().enumerate() {
+        liar.send(if index % 2 == 0 { b"*2\r\n$536870912\r\n" } else { b"*2000000\r\n$1\r\n" });
+    }
+    bystander.is_served();
+    let resident = resident_memory();
+    assert!(resident < 2 << 30, "{resident} bytes are resident");
+}
+
+/// Bytes of memory that this process occupies.
+fn resident_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn noise_is_answered_or_the_connection_closed() {
+    let server = TestServer::with_layout(2, 2);
+    let mut bystander = Bystander::of(&server);
+    let mut state = 0x1234_5678_9abc_def0_u64;
+    for _ in 0..100 {
+        let noise: Vec<u8> = (0..500)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let byte = (state >> 56) as u8;
+                // Bytes that mean something are frequent.
+                if byte < 100 { b"*$\r\n0123456789-\"' "[(byte % 18) as usize] } else { byte }
+            })
+            .collect();
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        let _ = stream.write_all(&noise);
+    }
+    bystander.is_served();
+}
+
+#[test]
+fn connections_that_come_and_go_leave_nothing() {
+    let server = TestServer::with_layout(2, 1);
+    let mut bystander = Bystander::of(&server);
+    for round in 0..20 {
+        let mut streams: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+        for (index, stream) in streams.iter_mut().enumerate() {
+            let sent: &[u8] = match index % 5 {
+                0 => b"",
+                1 => b"SUBSCRIBE channel\r\n",
+                2 => b"BLPOP nothing 0\r\n",
+                3 => b"WATCH key\r\nMULTI\r\nSET a 1\r\n",
+                _ => b"*3\r\n$3\r\nSET\r\n$5",
+            };
+            stream.write_all(sent).unwrap();
+        }
+        if round % 2 == 0 {
+            bystander.is_served();
+        }
+    }
+    eventually("only the bystander is left", || {
+        bystander.0.run("CLIENT LIST").text().lines().count() == 1
+    });
+    let info = bystander.0.run("INFO clients").text().to_string();
+    assert!(info.contains("blocked_clients:0"), "{info}");
+    let subscribers = bystander.0.run("PUBSUB NUMSUB channel");
+    assert_eq!(subscribers, Value::Array(vec![Value::Bulk(b"channel".to_vec()), Value::Integer(0)]));
+    bystander.0.run("RPUSH nothing element");
+    assert_eq!(bystander.0.run("LLEN nothing"), Value::Integer(1), "nobody waits for the list any more");
+}
+
+#[test]
+fn a_client_that_never_reads_is_disconnected_at_its_limit() {
+    let limit = OutputLimit { hard: 8 << 20, ..OutputLimit::default() };
+    let server = TestServer::configured(|config| {
+        config.workers = 2;
+        config.client_output_buffer_limit[0] = limit;
+    });
+    let mut bystander = Bystander::of(&server);
+    bystander.0.call(&[&b"SET"[..], b"large", &vec![b'x'; 1 << 20]]);
+    let mut greedy = TcpStream::connect(server.address()).unwrap();
+    // Until the server has had enough of it.
+    while greedy.write_all(&encode(&["GET", "large"])).is_ok() {
+        bystander.is_served();
+    }
+    eventually("the client is gone", || bystander.0.run("CLIENT LIST").text().lines().count() == 1);
+    let info = bystander.0.run("INFO stats").text().to_string();
+    assert!(info.contains("client_output_buffer_limit_disconnections:1"), "{info}");
+}
+
+#[test]
+fn a_subscriber_that_never_reads_is_disconnected_and_the_publisher_goes_on() {
+    let server = TestServer::configured(|config| {
+        config.workers = 2;
+        config.client_output_buffer_limit[2] = OutputLimit { hard: 4 << 20, ..OutputLimit::default() };
+    });
+    let mut bystander = Bystander::of(&server);
+    let mut deaf = server.client();
+    deaf.run("SUBSCRIBE news");
+    let message = vec![b'x'; 256 << 10];
+    eventually("the subscriber is gone", || {
+        bystander.0.call(&[&b"PUBLISH"[..], b"news", &message]) == Value::Integer(0)
+    });
+    bystander.is_served();
+}
+
+#[test]
+fn too_many_clients_are_told() {
+    let server = TestServer::configured(|config| config.maxclients = 3);
+    let mut clients: Vec<Client> = (0..3).map(|_| server.client()).collect();
+    for client in &mut clients {
+        client.run("PING");
+    }
+    assert_eq!(last_words(&server, b""), "-ERR max number of clients reached\r\n");
+    drop(clients.pop());
+    eventually("there is room again", || last_words(&server, b"QUIT\r\n") == "+OK\r\n");
+}
+
+#[test]
+fn idle_clients_are_disconnected() {
+    let server = TestServer::configured(|config| config.timeout = 1);
+    let mut idle = server.client();
+    let mut subscriber = server.client();
+    subscriber.run("SUBSCRIBE channel");
+    let mut waiting = server.client();
+    waiting.request(&["BLPOP", "key", "0"]);
+    idle.is_closed();
+    // Who waits for something is not idle.
+    let mut other = server.client();
+    other.run("RPUSH key element");
+    other.run("PUBLISH channel message");
+    waiting.read();
+    subscriber.read();
+}
+
+#[test]
+fn one_byte_at_a_time_is_a_request_too() {
+    let server = TestServer::start();
+    let mut slow = server.client();
+    for byte in encode(&["ECHO", "patience"]) {
+        slow.send(&[byte]);
+    }
+    assert_eq!(slow.read(), Value::Bulk(b"patience".to_vec()));
+}
+
+#[test]
+fn a_transaction_of_many_commands_is_executed_whole() {
+    let server = TestServer::with_layout(2, 2);
+    let mut client = server.client();
+    let mut bystander = Bystander::of(&server);
+    client.run("MULTI");
+    let commands = 50_000;
+    client.send(&encode(&["INCR", "counter"]).repeat(commands));
+    for _ in 0..commands {
+        client.read();
+    }
+    bystander.is_served();
+    let Value::Array(replies) = client.run("EXEC") else { panic!("EXEC answers with an array") };
+    assert_eq!(replies.len(), commands);
+    assert_eq!(replies.last(), Some(&Value::Integer(commands as i64)));
+}
