@@ -320,7 +320,6 @@ fn random_commands_have_the_effects_that_they_have_in_redis() {
         ("EXISTS", "kkk"),
         ("TOUCH", "kkk"),
         ("OBJECT ENCODING", "k"),
-        ("OBJECT REFCOUNT", "k"),
         ("KEYS", "p"),
         ("DBSIZE", ""),
         ("DEBUG DIGEST", ""),

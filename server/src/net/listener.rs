@@ -54,9 +54,7 @@ fn parse(name: &str) -> io::Result<IpAddr> {
     match name {
         "*" => Ok(IpAddr::from([0; 4])),
         "::*" => Ok(IpAddr::from([0; 16])),
-        name => name
-            .parse()
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "this is not an IP address")),
+        name => name.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "this is not an IP address")),
     }
 }
 

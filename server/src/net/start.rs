@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 
 use mio::Poll;
 use mio::net::UnixStream;
-use nr::{BuildError, NodeReplicated, Replicas, ReplicaId};
+use nr::{BuildError, NodeReplicated, ReplicaId, Replicas};
 use rand::{RngCore, SeedableRng};
 
 use super::listener::{ListenError, listen};

@@ -75,6 +75,15 @@ impl Value {
         }
     }
 
+    /// The bytes of a bulk string.
+    #[track_caller]
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Value::Bulk(bytes) => bytes,
+            other => panic!("{other:?} is not a bulk string"),
+        }
+    }
+
     /// The number of an integer.
     #[track_caller]
     pub fn integer(&self) -> i64 {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::agreement::{Rule, Rules};
 use crate::common::{Client, RealRedis, TestServer, Value, encode, words};
-use crate::generator::{DATABASES, Generator, Words};
+use crate::generator::{DATABASES, Generator, PREFIXES, Words};
 
 /// Connections to each server. The one of index 1 speaks RESP3 at first.
 const CONNECTIONS: usize = 3;
@@ -163,7 +163,7 @@ impl Servers {
                 return Err(Difference { what, ours: format!("{found:?}"), theirs: format!("{keys:?}") });
             }
             for key in keys.elements() {
-                let look = match self.observer().theirs.run(&format!("TYPE {}", key.text())).text() {
+                let look = match self.observer().theirs.call(&[b"TYPE", key.bytes()]).text() {
                     "string" => "GET key",
                     "list" => "LRANGE key 0 -1",
                     "hash" => "HGETALL key",
@@ -171,7 +171,7 @@ impl Servers {
                     _ => "ZRANGE key 0 -1 WITHSCORES",
                 };
                 let lines = ["TYPE key", "OBJECT ENCODING key", "PTTL key", look];
-                let named = |word: &str| if word == "key" { key.text().into() } else { Vec::from(word) };
+                let named = |word: &str| if word == "key" { key.bytes().into() } else { Vec::from(word) };
                 let commands = lines.map(|line| words(line).into_iter().map(named).collect::<Words>());
                 self.observer().call(&commands.each_ref())?;
             }
@@ -213,7 +213,7 @@ impl Servers {
     /// What is done next: mostly a connection sends a few commands.
     fn next(&mut self, generator: &mut Generator) -> Vec<Step> {
         if generator.one_in(40) {
-            let key = format!("{}{}", generator.draws.of(&["s", "h", "l", "t", "z"]), 1 + generator.draws.below(4));
+            let key = format!("{}{}", generator.draws.of(PREFIXES), 1 + generator.draws.below(4));
             let database = generator.draws.below(DATABASES);
             return vec![
                 observe(&format!("SELECT {database}")),
@@ -240,12 +240,11 @@ impl Servers {
         let Value::Set(members) = expected else { return Vec::new() };
         let mut steps = vec![observe("SELECT 0"), observe(&format!("DEL {key}"))];
         if !members.is_empty() {
-            let members = members.into_iter().map(|member| match member {
-                Value::Bulk(bytes) => bytes,
-                other => panic!("{other:?} is a member of a set"),
-            });
             let add = ["SADD", &key].map(Vec::from);
-            steps.push(Step::Call(OBSERVER, add.into_iter().chain(members).collect()));
+            steps.push(Step::Call(
+                OBSERVER,
+                add.into_iter().chain(members.iter().map(|member| member.bytes().into())).collect(),
+            ));
         }
         steps
     }

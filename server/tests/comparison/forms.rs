@@ -3,10 +3,21 @@
 //! Words in capitals stand for themselves, others for something drawn (see `words`). `[…]` may be left out, of `(… | …)`
 //! and `[… | …]` one is taken, and what ends in `+` is there once or more often.
 
+/// The keys that commands are called with.
+#[derive(Clone, Copy)]
+pub enum Keys {
+    /// Whatever they hold.
+    Any,
+    /// Mostly those whose names begin so, which mostly hold the type that the commands work on.
+    Mostly(&'static str),
+    /// Those whose names begin so, and which no other family has.
+    Only(&'static str),
+}
+
 /// Commands that work on values of one type.
 pub struct Family {
-    /// How the names of the keys begin that mostly hold this type; without one, keys of all types are drawn.
-    pub prefix: Option<&'static str>,
+    /// Its keys.
+    pub keys: Keys,
     /// How often it is drawn.
     pub weight: usize,
     /// Whether its words may be mixed up. A command that waits must not come to wait for ever.
@@ -16,15 +27,17 @@ pub struct Family {
 }
 
 pub const FAMILIES: &[Family] = &[
-    Family { prefix: Some("s"), weight: 24, mixed_up: true, forms: STRINGS },
-    Family { prefix: Some("h"), weight: 18, mixed_up: true, forms: HASHES },
-    Family { prefix: Some("l"), weight: 22, mixed_up: true, forms: LISTS },
-    Family { prefix: Some("t"), weight: 20, mixed_up: true, forms: SETS },
-    Family { prefix: Some("z"), weight: 34, mixed_up: true, forms: SORTED_SETS },
-    Family { prefix: None, weight: 16, mixed_up: true, forms: KEYS },
-    Family { prefix: None, weight: 9, mixed_up: true, forms: TRANSACTIONS },
-    Family { prefix: None, weight: 3, mixed_up: true, forms: CONNECTION },
-    Family { prefix: None, weight: 1, mixed_up: false, forms: WAITING },
+    Family { keys: Keys::Mostly("s"), weight: 24, mixed_up: true, forms: STRINGS },
+    Family { keys: Keys::Mostly("h"), weight: 18, mixed_up: true, forms: HASHES },
+    Family { keys: Keys::Mostly("l"), weight: 22, mixed_up: true, forms: LISTS },
+    Family { keys: Keys::Mostly("t"), weight: 20, mixed_up: true, forms: SETS },
+    Family { keys: Keys::Mostly("z"), weight: 34, mixed_up: true, forms: SORTED_SETS },
+    Family { keys: Keys::Only("x"), weight: 3, mixed_up: false, forms: EQUAL_SCORES },
+    Family { keys: Keys::Only("x"), weight: 4, mixed_up: true, forms: RANGES_OF_MEMBERS },
+    Family { keys: Keys::Any, weight: 16, mixed_up: true, forms: KEYS },
+    Family { keys: Keys::Any, weight: 9, mixed_up: true, forms: TRANSACTIONS },
+    Family { keys: Keys::Any, weight: 3, mixed_up: true, forms: CONNECTION },
+    Family { keys: Keys::Any, weight: 1, mixed_up: false, forms: WAITING },
 ];
 
 const STRINGS: &[&str] = &[
@@ -117,19 +130,14 @@ const SORTED_SETS: &[&str] = &[
     "ZMSCORE key member+",
     "(ZRANK | ZREVRANK) key member",
     "ZCOUNT key score-limit score-limit",
-    "ZLEXCOUNT key member-limit member-limit",
     "ZRANGE key index index [REV] [WITHSCORES]",
     "ZRANGE key score-limit score-limit BYSCORE [REV] [LIMIT index index] [WITHSCORES]",
-    "ZRANGE key member-limit member-limit BYLEX [REV] [LIMIT index index] [WITHSCORES]",
     "ZREVRANGE key index index [WITHSCORES]",
     "(ZRANGEBYSCORE | ZREVRANGEBYSCORE) key score-limit score-limit [WITHSCORES] [LIMIT index index]",
-    "(ZRANGEBYLEX | ZREVRANGEBYLEX) key member-limit member-limit [LIMIT index index]",
     "ZRANGESTORE key key index index [REV]",
     "ZRANGESTORE key key score-limit score-limit BYSCORE [REV] [LIMIT index index]",
-    "ZRANGESTORE key key member-limit member-limit BYLEX [REV] [LIMIT index index]",
     "ZREMRANGEBYRANK key index index",
     "ZREMRANGEBYSCORE key score-limit score-limit",
-    "ZREMRANGEBYLEX key member-limit member-limit",
     "(ZPOPMIN | ZPOPMAX) key [count]",
     "ZMPOP keys (MIN | MAX) [COUNT count]",
     "ZRANDMEMBER key [count [WITHSCORES]]",
@@ -139,6 +147,24 @@ const SORTED_SETS: &[&str] = &[
     "ZDIFF keys [WITHSCORES]",
     "ZDIFFSTORE key keys",
     "ZINTERCARD keys [LIMIT count]",
+];
+
+/// What leaves all scores of a sorted set equal: otherwise, what a range of members takes is not defined.
+const EQUAL_SCORES: &[&str] = &[
+    "ZADD key (0 member)+",
+    "ZADD key (0 member)+",
+    "ZREM key member+",
+    "DEL key",
+    "ZRANGESTORE key key index index [REV]",
+    "ZRANGESTORE key key member-limit member-limit BYLEX [REV] [LIMIT index index]",
+    "ZREMRANGEBYLEX key member-limit member-limit",
+    "(ZUNIONSTORE | ZINTERSTORE) key keys",
+];
+
+const RANGES_OF_MEMBERS: &[&str] = &[
+    "ZLEXCOUNT key member-limit member-limit",
+    "ZRANGE key member-limit member-limit BYLEX [REV] [LIMIT index index] [WITHSCORES]",
+    "(ZRANGEBYLEX | ZREVRANGEBYLEX) key member-limit member-limit [LIMIT index index]",
 ];
 
 const KEYS: &[&str] = &[

@@ -1,13 +1,16 @@
 //! Draws commands.
 
 use crate::common::Draws;
-use crate::forms::{FAMILIES, Family};
+use crate::forms::{FAMILIES, Family, Keys};
 
 /// A command as its words.
 pub type Words = Vec<Vec<u8>>;
 
 /// How many numbered databases commands select, beside those that don't exist.
 pub const DATABASES: usize = 3;
+
+/// How the names of keys begin that may hold any type, but mostly hold a string, a hash, a list, a set, a sorted set.
+pub const PREFIXES: &[&str] = &["s", "h", "l", "t", "z"];
 
 /// What draws commands.
 pub struct Generator {
@@ -31,27 +34,43 @@ impl Generator {
 
     /// Some command, now and then one that is not quite right.
     pub fn command(&mut self) -> Words {
-        let all: usize = FAMILIES.iter().map(|family| family.weight).sum();
-        let mut place = self.draws.below(all);
-        let family = FAMILIES.iter().find(|family| {
-            let here = place < family.weight;
-            place = place.wrapping_sub(family.weight);
-            here
-        });
-        let family = family.expect("the place is below the sum of the weights");
+        loop {
+            let words = self.any_command();
+            if !expires_soon(&words) {
+                return words;
+            }
+        }
+    }
+
+    fn any_command(&mut self) -> Words {
+        let family = self.family();
         let form = self.draws.of(family.forms);
         let mut words = Words::new();
         self.expand(form, family, &mut words);
-        if family.mixed_up && self.one_in(12) {
-            self.mix_up(&mut words);
+        if family.mixed_up {
+            if self.one_in(12) {
+                self.mix_up(&mut words);
+            }
+            if self.one_in(60) {
+                words.splice(0..0, [b"COMMAND".to_vec(), b"GETKEYS".to_vec()]);
+            }
         }
         if self.one_in(8) {
             words[0].make_ascii_lowercase();
         }
-        if family.mixed_up && self.one_in(60) {
-            words.splice(0..0, [b"COMMAND".to_vec(), b"GETKEYS".to_vec()]);
-        }
         words
+    }
+
+    fn family(&mut self) -> &'static Family {
+        let all: usize = FAMILIES.iter().map(|family| family.weight).sum();
+        let mut place = self.draws.below(all);
+        for family in FAMILIES {
+            if place < family.weight {
+                return family;
+            }
+            place -= family.weight;
+        }
+        unreachable!("the place is below the sum of the weights")
     }
 
     /// Draws what a form stands for.
@@ -139,9 +158,9 @@ impl Generator {
     }
 
     fn key(&mut self, family: &Family) -> String {
-        const PREFIXES: &[&str] = &["s", "h", "l", "t", "z"];
-        let prefix = match family.prefix {
-            Some(prefix) if !self.one_in(8) => prefix,
+        let prefix = match family.keys {
+            Keys::Only(prefix) => prefix,
+            Keys::Mostly(prefix) if !self.one_in(8) => prefix,
             _ => self.draws.of(PREFIXES),
         };
         format!("{prefix}{}", 1 + self.draws.below(4))
@@ -316,6 +335,18 @@ impl Generator {
             }
         }
     }
+}
+
+/// Whether a command gives a key so short a life that the servers, which execute it at different times, may differ.
+fn expires_soon(words: &Words) -> bool {
+    let is_short = |word: &Vec<u8>| {
+        let number = str::from_utf8(word).ok().and_then(|text| text.parse().ok());
+        number.is_some_and(|number: i64| (1..100_000).contains(&number))
+    };
+    let takes_time = |word: &[u8], names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
+    let by_command =
+        takes_time(&words[0], &["EXPIRE", "PEXPIRE", "SETEX", "PSETEX"]) && words.get(2).is_some_and(is_short);
+    by_command || words.windows(2).any(|pair| takes_time(&pair[0], &["EX", "PX"]) && is_short(&pair[1]))
 }
 
 /// The first item of a form, whether it may be there more than once, and what comes after it.

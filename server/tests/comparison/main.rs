@@ -6,6 +6,8 @@
 //! that servers choose freely (`SCAN`), and which elements are drawn at random; that they are drawn from those that are
 //! there, and removed by `SPOP`, is.
 
+#![allow(unreachable_pub, reason = "what is public in these modules is so for this program")]
+
 #[path = "../common/mod.rs"]
 mod common;
 

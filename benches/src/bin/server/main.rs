@@ -101,7 +101,7 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
     figures.insert("machine".into(), machine::description().into());
     if has(Part::SlowReads) {
         let kinds = matching("read", &arguments.read, &slow_reads::KINDS)?;
-        let plan = slow_reads::Plan { seconds: arguments.seconds, rate: arguments.rate, rounds, patience };
+        let plan = slow_reads::Plan { seconds: arguments.seconds, rate: arguments.rate, rounds };
         figures.insert("slow-reads".into(), slow_reads::compare(&pair("")?, &kinds, &plan)?);
     }
     if has(Part::Memory) {

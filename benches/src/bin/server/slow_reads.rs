@@ -38,7 +38,6 @@ pub(crate) struct Plan {
     /// Small commands a second on each connection that sends them.
     pub(crate) rate: u32,
     pub(crate) rounds: usize,
-    pub(crate) patience: Duration,
 }
 
 /// A slow command as it is sent, and the length of its reply.

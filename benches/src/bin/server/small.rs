@@ -74,11 +74,11 @@ fn receive(stream: &TcpStream, schedule: Schedule, times: Receiver<Instant>) -> 
     let mut reply = Vec::new();
     for _ in 0..schedule.count {
         read_reply(&mut stream, &mut reply)?;
-        let latency = Instant::now();
+        let replied = Instant::now();
         // The time was put there before the command was sent, thus before its reply came: nobody waits here.
         let sent = times.recv().map_err(|_| "the server answered what nobody asked")?;
         if sent >= schedule.counted_from {
-            latencies.saturating_record((latency - sent).as_nanos() as u64);
+            latencies.record((replied - sent).as_nanos() as u64).map_err(|error| error.to_string())?;
         }
     }
     Ok(latencies)

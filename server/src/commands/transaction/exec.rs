@@ -25,17 +25,17 @@ pub(super) fn exec(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply
         }
         return Err(Error::new("EXECABORT Transaction discarded because of previous errors."));
     }
-    let (steps, commands) = plan(queue, call, context);
+    let Plan { steps, logged } = plan(queue, call, context);
     let start = Instant::now();
-    let logged = commands.len() as u64;
-    let response = if commands.is_empty() && !context.session.watching {
+    let count_logged = logged.len() as u64;
+    let response = if logged.is_empty() && !context.session.watching {
         Response::default()
     } else {
         let client = call.client.client;
         context.session.watching = false;
-        context.write(Work::Transaction(Box::new(Transaction { client, now: call.now, commands })))
+        context.write(Work::Transaction(Box::new(Transaction { client, now: call.now, commands: logged })))
     };
-    let each = start.elapsed().as_nanos() as u64 / logged.max(1);
+    let each = start.elapsed().as_nanos() as u64 / count_logged.max(1);
     let ends: &[u32] = match &response.outcome {
         Outcome::Aborted => {
             reply.null_array();
@@ -44,9 +44,8 @@ pub(super) fn exec(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply
         Outcome::Transaction(ends) => ends,
         _ => &[],
     };
-    let mut start = 0;
-    let mut replies =
-        ends.iter().map(|end| &response.reply[std::mem::replace(&mut start, *end as usize)..*end as usize]);
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    let mut replies = starts.zip(ends).map(|(start, end)| &response.reply[start as usize..*end as usize]);
     reply.array(steps.len());
     for (id, step) in steps {
         match step {
@@ -74,12 +73,19 @@ enum Step {
     Local(Option<LocalFunction>, OwnedCall),
 }
 
-/// Says how each command is executed; gives also those that go through the log.
-fn plan(queue: Queue, call: &Call<'_>, context: &Context<'_>) -> (Vec<(CommandId, Step)>, Vec<(Function, OwnedCall)>) {
+/// What is to be done.
+#[derive(Default)]
+struct Plan {
+    /// How each command is executed, in their order.
+    steps: Vec<(CommandId, Step)>,
+    /// Those that go through the log.
+    logged: Vec<(Function, OwnedCall)>,
+}
+
+fn plan(queue: Queue, call: &Call<'_>, context: &Context<'_>) -> Plan {
     let mut random = call.generator();
     let mut database = call.database;
-    let mut logged = Vec::new();
-    let mut steps = Vec::with_capacity(queue.commands.len());
+    let mut plan = Plan::default();
     for (id, arguments) in queue.commands {
         let command = table().get(id).command;
         let selected = connection::selected(command, arguments.borrow(), context.config);
@@ -93,15 +99,15 @@ fn plan(queue: Queue, call: &Call<'_>, context: &Context<'_>) -> (Vec<(CommandId
         };
         let step = match logged_function(command) {
             Ok(function) => {
-                logged.push((function, own));
+                plan.logged.push((function, own));
                 Step::Logged
             }
             Err(function) => Step::Local(function, own),
         };
-        steps.push((id, step));
+        plan.steps.push((id, step));
         database = selected.unwrap_or(database);
     }
-    (steps, logged)
+    plan
 }
 
 /// The function that goes through the log, or else the one that is executed after it.

@@ -255,11 +255,6 @@ impl SortedSet {
         }
     }
 
-    /// Makes the set indexed, whatever its size; O(n) if it is not yet.
-    pub fn convert_to_indexed(&mut self) {
-        self.index();
-    }
-
     /// The indexed form, into which a packed set is converted first.
     fn index(&mut self) -> &mut Indexed {
         if let Form::Packed(entries) = &mut self.form {

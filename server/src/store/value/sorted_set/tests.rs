@@ -122,10 +122,6 @@ fn compare_with_model(seed: u64, limits: &EncodingLimits, variety: u32, steps: u
                 set.remove_range(ranks.clone());
                 model.0.drain(ranks);
             }
-            84 if limits.sorted_set_entries < usize::MAX && random.random_bool(0.02) => {
-                set.convert_to_indexed();
-                packed = false;
-            }
             84..88 => {
                 let ranks = random_ranks(&mut random, set.len());
                 assert_eq!(owned(set.by_rank(ranks.clone())), model.0[ranks.clone()]);

@@ -1,0 +1,76 @@
+//! Sending replies, and what becomes of clients that don't read them.
+
+use std::time::{Duration, Instant};
+
+use super::Worker;
+use crate::net::connection::Connection;
+
+/// A client that has not given the password, and does not read, may have as much output.
+const OUTPUT_UNAUTHENTICATED: u64 = 1024;
+
+impl Worker {
+    pub(super) fn send_all(&mut self) {
+        let mut sent = 0;
+        for token in std::mem::take(&mut self.dirty) {
+            let Some(connection) = self.connections.get_mut(token) else { continue };
+            connection.dirty = false;
+            let result = connection.send();
+            let unsent = connection.unsent();
+            let over = match &result {
+                Ok(length) => {
+                    sent += *length as u64;
+                    connection.session.closing && unsent == 0
+                }
+                Err(_) => true,
+            };
+            // A client that sends no more gets the replies to what it sent.
+            let finished = connection.read_closed
+                && !connection.readable
+                && unsent == 0
+                && !connection.queued
+                && connection.request.is_none();
+            if over || finished {
+                self.close(token);
+                continue;
+            }
+            if unsent > 0 {
+                self.check_output(token);
+            } else {
+                connection.over_soft_limit = None;
+            }
+        }
+        if sent > 0 {
+            self.statistics().output.add(sent);
+        }
+    }
+
+    #[cold]
+    fn check_output(&mut self, token: usize) {
+        let connection = &mut self.connections[token];
+        let class = if connection.session.subscriptions > 0 { 2 } else { 0 };
+        let limit = &self.config.client_output_buffer_limit[class];
+        if limit.soft > 0 && connection.unsent() as u64 > limit.soft {
+            connection.over_soft_limit.get_or_insert_with(Instant::now);
+        } else {
+            connection.over_soft_limit = None;
+        }
+        connection.publish(self.now);
+        if self.is_over_limit(&self.connections[token]) {
+            self.statistics().output_limit_disconnections.add(1);
+            self.close(token);
+        }
+    }
+
+    /// Whether the client's unsent output is over a limit, for too long if that is the soft one.
+    pub(super) fn is_over_limit(&self, connection: &Connection) -> bool {
+        let limit = &self.config.client_output_buffer_limit[if connection.session.subscriptions > 0 { 2 } else { 0 }];
+        let unsent = connection.unsent() as u64;
+        (unsent > OUTPUT_UNAUTHENTICATED && !self.is_authenticated(&connection.session))
+            || (limit.hard > 0 && unsent > limit.hard)
+            || (limit.soft > 0
+                && unsent > limit.soft
+                && connection
+                    .over_soft_limit
+                    .is_some_and(|since| since.elapsed() > Duration::from_secs(limit.soft_seconds)))
+    }
+}
