@@ -24,11 +24,12 @@ fn main() -> ExitCode {
     };
     match net::start(config, Some(signals)) {
         Ok(running) => {
+            let mut stdout = std::io::stdout();
             for address in running.addresses() {
-                println!("nr-server {} listens at {address}", env!("CARGO_PKG_VERSION"));
+                // Who starts the server may read this from a pipe, or may have closed it.
+                let _ = writeln!(stdout, "nr-server {} listens at {address}", env!("CARGO_PKG_VERSION"));
             }
-            // Who starts the server may read this from a pipe, or may not.
-            let _ = std::io::stdout().flush();
+            let _ = stdout.flush();
             running.wait();
             ExitCode::SUCCESS
         }

@@ -16,7 +16,7 @@ static USED: AtomicI64 = AtomicI64::new(0);
 static PEAK: AtomicU64 = AtomicU64::new(0);
 
 /// A thread reports when it has allocated or freed so many bytes.
-const REPORTED_AT: i64 = 16 * 1024;
+const REPORTED_AT: i64 = 4 * 1024;
 
 thread_local! {
     /// What this thread has allocated less what it has freed, since it reported. It needs no destructor, so that it can be
@@ -38,7 +38,7 @@ fn count(bytes: i64) {
     });
 }
 
-/// Bytes allocated now, exact but for [`REPORTED_AT`] bytes a thread.
+/// Bytes allocated now, exact but for 4 KiB a thread.
 pub fn used() -> u64 {
     // Relaxed: as in `count`.
     let used = USED.load(Ordering::Relaxed).max(0) as u64;

@@ -223,3 +223,18 @@ fn a_transaction_of_many_commands_is_executed_whole() {
     assert_eq!(replies.len(), commands);
     assert_eq!(replies.last(), Some(&Value::Integer(commands as i64)));
 }
+
+#[test]
+fn a_reply_longer_than_memory_is_refused() {
+    let server = TestServer::with_layout(2, 1);
+    let mut client = server.client();
+    client.run("SADD set a b c");
+    client.run("HSET hash a 1 b 2");
+    client.run("ZADD zset 1 a 2 b");
+    for command in ["SRANDMEMBER set", "HRANDFIELD hash", "ZRANDMEMBER zset"] {
+        for count in ["-9223372036854775807", "-1000000000"] {
+            let reply = client.run(&format!("{command} {count}"));
+            assert_eq!(reply, Value::error("ERR the reply would be longer than a gigabyte"), "{command} {count}");
+        }
+    }
+}

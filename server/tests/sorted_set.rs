@@ -79,6 +79,12 @@ fn replies_are_those_of_redis() {
         "ZRANGE z 0 -1 BYLEX",
         "ZRANGE z - + BYLEX WITHSCORES",
         "ZRANGE z 0 -1 UPWARDS",
+        "ZRANGE z 0 -1 REV REV",
+        "ZRANGE z 0 -1 BYSCORE BYSCORE",
+        "ZRANGE z 0 -1 BYSCORE BYLEX",
+        "ZRANGE z 0 9 BYSCORE WITHSCORES LIMIT 0 1 WITHSCORES LIMIT 0 2",
+        "ZUNION 1 z WITHSCORES AGGREGATE MIN WITHSCORES AGGREGATE MAX",
+        "ZADD z NX NX CH CH 1 a",
         "ZRANGE none 0 -1 WITHSCORES",
         "ZREVRANGE z 0 1 WITHSCORES",
         "ZREVRANGE z 0 1 REV",
@@ -275,7 +281,8 @@ fn changes_are_told_and_counted_as_in_redis() {
 
 /// Words for the arguments of a random call: few keys and members, so that calls meet.
 fn argument(letter: char, draws: &mut Draws) -> String {
-    let member = |draws: &mut Draws| draws.of(&["a", "b", "c", "d", "e", "f", "g", "h", "17", "\"\"", "long-long-member"]);
+    let member =
+        |draws: &mut Draws| draws.of(&["a", "b", "c", "d", "e", "f", "g", "h", "17", "\"\"", "long-long-member"]);
     let score = |draws: &mut Draws| {
         draws.of(&["0", "1", "2", "3", "4", "-1", "-2.5", "0.1", "inf", "-inf", "1e20", "7", "3e-7", "x", "nan"])
     };

@@ -1,7 +1,7 @@
 //! The commands: one table of them, and a folder for each family.
 //!
 //! A command is a function in one of three forms ([`Run`]): it reads the keyspace, it may write to it, or it is local to
-//! the server and needs no place in the order of writes. The [`table`] says the rest: name, arity, flags, where its keys
+//! the server and needs no place in the order of writes. The [`table`](mod@table) says the rest: name, arity, flags, where its keys
 //! are. Families depend on [`store`](crate::store) alone; local commands also on [`Session`] and [`Server`].
 
 pub mod command;

@@ -4,7 +4,7 @@
 //! * [`connection`]: a client's buffers and what it waits for;
 //! * [`mailbox`]: what workers tell each other: new connections, messages, replies of clients that had waited;
 //! * [`listener`]: the sockets that connections come from;
-//! * [`start`]: builds the keyspace and starts the workers.
+//! * [`start`](mod@start): builds the keyspace and starts the workers.
 
 pub mod connection;
 pub mod listener;

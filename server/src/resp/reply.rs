@@ -55,6 +55,15 @@ impl<'a> Reply<'a> {
         self.protocol = protocol;
     }
 
+    /// Whether a command that writes as much as its client asks for may write `elements` more: a reply may have a gigabyte.
+    #[inline]
+    pub fn has_room(&self, elements: u64) -> bool {
+        const LONGEST: usize = 1 << 30;
+        /// Of a bulk string: `$0\r\n\r\n`.
+        const SHORTEST: u64 = 6;
+        elements.saturating_mul(SHORTEST).saturating_add(self.buffer.len() as u64) < LONGEST as u64
+    }
+
     /// Bytes written so far into the buffer.
     pub fn len(&self) -> usize {
         self.buffer.len()
@@ -112,12 +121,14 @@ impl<'a> Reply<'a> {
         self.raw(b"\r\n");
     }
 
-    /// An error line; `text` starts with the error's code. Line breaks in it become spaces.
+    /// An error line; `text` starts with the error's code. Line breaks in it become spaces, those at its ends are left
+    /// out.
     pub fn error(&mut self, text: &str) {
         if self.muted {
             return;
         }
         self.buffer.push(b'-');
+        let text = text.trim_matches(['\r', '\n']);
         self.buffer.extend(text.bytes().map(|byte| if byte == b'\r' || byte == b'\n' { b' ' } else { byte }));
         self.buffer.extend_from_slice(b"\r\n");
     }

@@ -38,6 +38,8 @@ impl Error {
     pub const OUT_OF_MEMORY: Error =
         Error::new("OOM command not allowed when used memory > 'maxmemory'.");
 
+    /// The client asks for more than a reply may have.
+    pub const REPLY_TOO_LONG: Error = Error::new("ERR the reply would be longer than a gigabyte");
     /// A command failed by a fault of the server, on every replica alike.
     pub const INTERNAL: Error = Error::new("ERR internal error, please report it");
 

@@ -176,6 +176,7 @@ mod tests {
         let mut watched = watching("a", true);
         assert!(watched.permits(1, &databases, NOW));
         watched.touch(0, b"a", false);
+        let databases = [Database::default()];
         assert!(watched.permits(1, &databases, NOW), "its removal is no change");
         watched.touch(0, b"a", true);
         assert!(!watched.permits(1, &databases, NOW), "that it is created anew is one");

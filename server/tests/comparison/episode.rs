@@ -42,12 +42,13 @@ impl fmt::Display for Step {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Step::Pass(duration) => write!(formatter, "{duration:?} pass"),
-            Step::Call(connection, words) => {
-                write!(formatter, "{connection}:")?;
-                words.iter().try_for_each(|word| write!(formatter, " \"{}\"", word.escape_ascii()))
-            }
+            Step::Call(connection, words) => write!(formatter, "{connection}: {}", shown(words)),
         }
     }
+}
+
+fn shown(words: &Words) -> String {
+    words.iter().map(|word| format!("\"{}\" ", word.escape_ascii())).collect()
 }
 
 /// A reply, or what the servers hold, is not the same.
@@ -85,7 +86,7 @@ impl Pair {
         for command in commands {
             let (ours, theirs) = (self.ours.read(), self.theirs.read());
             if result.is_ok() && !self.rules.accept(command, &ours, &theirs) {
-                let what = Step::Call(0, (*command).clone()).to_string();
+                let what = shown(command);
                 result = Err(Difference { what, ours: format!("{ours:?}"), theirs: format!("{theirs:?}") });
             }
         }

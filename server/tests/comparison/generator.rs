@@ -19,12 +19,14 @@ pub struct Generator {
     began: u64,
     /// How many times to live were drawn.
     lifetimes: u64,
+    /// Whether a number of keys may not be theirs.
+    miscounts: bool,
 }
 
 impl Generator {
     pub fn new(seed: u64) -> Generator {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
-        Generator { draws: Draws::new(seed), began: since.as_secs(), lifetimes: 0 }
+        Generator { draws: Draws::new(seed), began: since.as_secs(), lifetimes: 0, miscounts: true }
     }
 
     /// True once in `n` times.
@@ -46,14 +48,15 @@ impl Generator {
         let family = self.family();
         let form = self.draws.of(family.forms);
         let mut words = Words::new();
+        // Numbers of keys that are none are read there as far as they go.
+        let asks_for_keys = self.one_in(60);
+        self.miscounts = !asks_for_keys;
+        if asks_for_keys {
+            words.extend(["COMMAND", "GETKEYS"].map(Vec::from));
+        }
         self.expand(form, family, &mut words);
-        if family.mixed_up {
-            if self.one_in(12) {
-                self.mix_up(&mut words);
-            }
-            if self.one_in(60) {
-                words.splice(0..0, [b"COMMAND".to_vec(), b"GETKEYS".to_vec()]);
-            }
+        if family.mixed_up && !asks_for_keys && self.one_in(12) {
+            self.mix_up(&mut words);
         }
         if self.one_in(8) {
             words[0].make_ascii_lowercase();
@@ -105,7 +108,7 @@ impl Generator {
             "key" => self.key(family),
             "keys" => {
                 let count = 1 + self.draws.below(3);
-                let claimed = if self.one_in(12) { self.integer() } else { count.to_string() };
+                let claimed = if self.miscounts && self.one_in(12) { self.integer() } else { count.to_string() };
                 words.push(claimed.into());
                 for _ in 1..count {
                     let key = self.key(family);

@@ -44,6 +44,10 @@ struct Arguments {
     /// Small commands that each of their connections sends in a second.
     #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
+    /// The threads that send small commands run before all others, as if they had a machine of their own: what they wait
+    /// for is then the server, and not also a core for themselves. Needs root or CAP_SYS_NICE.
+    #[arg(long)]
+    realtime: bool,
     /// Only slow reads whose name contains this.
     #[arg(long, default_value = "")]
     read: String,
@@ -101,7 +105,8 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
     figures.insert("machine".into(), machine::description().into());
     if has(Part::SlowReads) {
         let kinds = matching("read", &arguments.read, &slow_reads::KINDS)?;
-        let plan = slow_reads::Plan { seconds: arguments.seconds, rate: arguments.rate, rounds };
+        let (seconds, rate, realtime) = (arguments.seconds, arguments.rate, arguments.realtime);
+        let plan = slow_reads::Plan { seconds, rate, realtime, rounds };
         figures.insert("slow-reads".into(), slow_reads::compare(&pair("")?, &kinds, &plan)?);
     }
     if has(Part::Memory) {

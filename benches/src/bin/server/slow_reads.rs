@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) seconds: f64,
     /// Small commands a second on each connection that sends them.
     pub(crate) rate: u32,
+    /// Whether the threads that send them run before all others of the machine.
+    pub(crate) realtime: bool,
     pub(crate) rounds: usize,
 }
 
@@ -165,7 +167,13 @@ fn measure(server: &Running, reads: &[SlowRead], plan: &Plan) -> Result<Measured
                 (0..)
                     .zip(clients)
                     .map(|(number, client)| {
-                        let schedule = Schedule { start: start_of(number), interval, count, counted_from };
+                        let schedule = Schedule {
+                            start: start_of(number),
+                            interval,
+                            count,
+                            counted_from,
+                            realtime: plan.realtime,
+                        };
                         scope.spawn(move || small::run(kind, client, schedule))
                     })
                     .collect::<Vec<_>>(),

@@ -31,6 +31,8 @@ pub(crate) struct Schedule {
     pub(crate) count: u32,
     /// Those sent earlier are not counted.
     pub(crate) counted_from: Instant,
+    /// Whether the threads run before all others of the machine.
+    pub(crate) realtime: bool,
 }
 
 /// Makes the keys that are read.
@@ -53,6 +55,7 @@ pub(crate) fn run(kind: Kind, client: Client, schedule: Schedule) -> Result<Hist
 }
 
 fn send(kind: Kind, mut stream: &TcpStream, schedule: Schedule, sent: Sender<Instant>) -> Result<(), String> {
+    become_realtime(schedule.realtime)?;
     let mut request = Vec::new();
     for number in 0..schedule.count {
         request.clear();
@@ -69,6 +72,7 @@ fn send(kind: Kind, mut stream: &TcpStream, schedule: Schedule, sent: Sender<Ins
 }
 
 fn receive(stream: &TcpStream, schedule: Schedule, times: Receiver<Instant>) -> Result<Histogram<u64>, String> {
+    become_realtime(schedule.realtime)?;
     let mut latencies = Histogram::new(3).map_err(|error| error.to_string())?;
     let mut stream = BufReader::new(stream);
     let mut reply = Vec::new();
@@ -82,6 +86,16 @@ fn receive(stream: &TcpStream, schedule: Schedule, times: Receiver<Instant>) -> 
         }
     }
     Ok(latencies)
+}
+
+/// Has the system run this thread before all ordinary ones, if it shall be so.
+fn become_realtime(shall: bool) -> Result<(), String> {
+    let lowest = libc::sched_param { sched_priority: 1 };
+    // SAFETY: `lowest` is a live `sched_param`, which is all that `sched_setscheduler` reads; 0 is the calling thread.
+    if shall && unsafe { libc::sched_setscheduler(0, libc::SCHED_RR, &lowest) } != 0 {
+        return Err(format!("--realtime is refused: {}", std::io::Error::last_os_error()));
+    }
+    Ok(())
 }
 
 /// Reads a line, and the one behind it if it announces a string without line breaks.

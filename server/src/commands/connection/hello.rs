@@ -2,14 +2,15 @@
 
 use super::auth::authenticate;
 use super::client::set_name;
-use crate::commands::{Context, REDIS_VERSION};
+use crate::commands::{Command, Context, REDIS_VERSION};
+use crate::resp::number::parse_integer;
 use crate::resp::{Protocol, Reply};
-use crate::store::{Call, Error};
+use crate::store::{Arguments, Call, Error};
 
 /// `HELLO [protocol [AUTH username password] [SETNAME name]]`: a map that describes the server and the connection, in the
 /// protocol version asked for. O(1).
 pub(super) fn hello(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-    let protocol = if call.len() > 1 { Some(version(call)?) } else { None };
+    let protocol = if call.len() > 1 { Some(version(call.argument(1))?) } else { None };
     let mut next = 2;
     while next < call.len() {
         let left = call.len() - next - 1;
@@ -38,12 +39,18 @@ pub(super) fn hello(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Repl
     Ok(())
 }
 
-fn version(call: &Call<'_>) -> Result<Protocol, Error> {
-    match call.integer(1) {
-        Ok(2) => Ok(Protocol::Resp2),
-        Ok(3) => Ok(Protocol::Resp3),
-        Ok(_) => Err(Error::new("NOPROTO unsupported protocol version")),
-        Err(_) => Err(Error::new("ERR Protocol version is not an integer or out of range")),
+/// The protocol in which replies are after this command, if it is a `HELLO` that asks for nothing else and will succeed.
+/// O(1).
+pub(in crate::commands) fn spoken(command: &Command, arguments: Arguments<'_>) -> Option<Protocol> {
+    (command.name == "hello" && arguments.len() == 2).then(|| version(arguments.get(1)).ok()).flatten()
+}
+
+fn version(text: &[u8]) -> Result<Protocol, Error> {
+    match parse_integer(text) {
+        Some(2) => Ok(Protocol::Resp2),
+        Some(3) => Ok(Protocol::Resp3),
+        Some(_) => Err(Error::new("NOPROTO unsupported protocol version")),
+        None => Err(Error::new("ERR Protocol version is not an integer or out of range")),
     }
 }
 

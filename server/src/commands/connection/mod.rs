@@ -7,6 +7,7 @@ mod leave;
 mod ping;
 mod select;
 
+pub(super) use hello::spoken;
 pub(super) use select::selected;
 
 use super::{Command, Flags, Group, Run, command};

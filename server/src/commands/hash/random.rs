@@ -31,7 +31,7 @@ fn fields(view: &View<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Result<(),
     let length = if repeats { count as usize } else { count.min(hash.len() as u64) as usize };
     reply.array(if with_values && !reply.is_resp3() { 2 * length } else { length });
     let mut random = call.generator();
-    let mut write = |(field, value): (&[u8], &[u8])| {
+    let write = |(field, value): (&[u8], &[u8]), reply: &mut Reply<'_>| {
         if with_values && reply.is_resp3() {
             reply.array(2);
         }
@@ -41,11 +41,18 @@ fn fields(view: &View<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Result<(),
         }
     };
     if repeats {
-        (0..length).filter_map(|_| hash.random(&mut random)).for_each(write);
+        for written in 0..length {
+            if !reply.has_room((length - written) as u64) {
+                return Err(Error::REPLY_TOO_LONG);
+            }
+            if let Some(pair) = hash.random(&mut random) {
+                write(pair, reply);
+            }
+        }
     } else if length == hash.len() {
-        hash.iter().for_each(write);
+        hash.iter().for_each(|pair| write(pair, reply));
     } else {
-        sample(hash, length, &mut random, &mut write);
+        sample(hash, length, &mut random, &mut |pair| write(pair, reply));
     }
     Ok(())
 }

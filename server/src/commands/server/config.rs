@@ -70,12 +70,16 @@ fn reset_statistics(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Repl
 
 /// `CONFIG REWRITE`: `OK`; the file that the parameters came from says what they are now. O(lines of the file).
 fn rewrite(context: &mut Context<'_>, _: &Call<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+    write_file(context, Added::Changed, reply)
+}
+
+/// Writes the file, with these parameters added.
+pub(super) fn write_file(context: &Context<'_>, added: Added, reply: &mut Reply<'_>) -> Result<(), Error> {
     let config = context.server.config();
     let Some(path) = &config.config_file else {
         return Err(Error::new("ERR The server is running without a config file"));
     };
-    rewrite::rewrite_file(path, &config, Added::Changed)
-        .map_err(|error| format!("ERR Rewriting config file: {error}"))?;
+    rewrite::rewrite_file(path, &config, added).map_err(|error| format!("ERR Rewriting config file: {error}"))?;
     reply.ok();
     Ok(())
 }

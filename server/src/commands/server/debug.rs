@@ -8,7 +8,9 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
+use super::config;
 use crate::commands::{Command, Context, Flags, Group, Run, command};
+use crate::config::rewrite::Added;
 use crate::resp::number::{parse_float, parse_integer};
 use crate::resp::{Reply, pattern};
 use crate::store::access::AccessClock;
@@ -34,6 +36,7 @@ pub(super) const COMMAND: Command = command(
 /// What there is, with a line about it.
 const SUBCOMMANDS: &[(&str, &str)] = &[
     ("CHANGE-REPL-ID", "Does nothing: there is no replication between servers."),
+    ("CONFIG-REWRITE-FORCE-ALL", "Like CONFIG REWRITE, with all parameters."),
     ("DIGEST", "A hash of all keys and values, that of Redis for the same content."),
     ("DIGEST-VALUE <key> [<key> ...]", "A hash of each value, that of Redis for the same content."),
     ("ERROR <text>", "Answers with this error."),
@@ -67,6 +70,7 @@ fn debug(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> R
     match (name.as_slice(), call.len()) {
         (b"change-repl-id", 2)
         | (b"log" | b"pause-cron" | b"set-disable-deny-scripts" | b"set-skip-checksum-validation", 3) => reply.ok(),
+        (b"config-rewrite-force-all", 2) => return config::write_file(context, Added::All, reply),
         (b"digest", 2) => {
             let digest = context.handle.read(|keyspace| Digest::of_keyspace(keyspace, Detail::Content));
             reply.simple(&digest.to_string());

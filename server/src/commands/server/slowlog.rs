@@ -29,9 +29,7 @@ fn get(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Res
             -1 => usize::MAX,
             count => usize::try_from(count).map_err(|_| INVALID)?,
         },
-        _ => {
-            return Err(Error::new("ERR unknown subcommand or wrong number of arguments for 'get'. Try SLOWLOG HELP."));
-        }
+        _ => return Err(too_many_arguments(call)),
     };
     let log = lock(&context.server.slow_log);
     reply.array(count.min(log.entries.len()));
@@ -46,6 +44,11 @@ fn get(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Res
         reply.bulk(&command.name);
     }
     Ok(())
+}
+
+fn too_many_arguments(call: &Call<'_>) -> Error {
+    let name = String::from_utf8_lossy(call.argument(1));
+    format!("ERR unknown subcommand or wrong number of arguments for '{name}'. Try SLOWLOG HELP.").into()
 }
 
 /// `SLOWLOG LEN`: how many commands are remembered. O(1).

@@ -60,7 +60,12 @@ pub(super) fn srandmember(view: &View<'_>, call: &Call<'_>, reply: &mut Reply<'_
         (Some(set), Some(count)) => {
             let count = count.unsigned_abs();
             reply.array(count as usize);
-            (0..count).for_each(|_| write_random(set, &mut random, reply));
+            for written in 0..count {
+                if !reply.has_room(count - written) {
+                    return Err(Error::REPLY_TOO_LONG);
+                }
+                write_random(set, &mut random, reply);
+            }
         }
     }
     Ok(())

@@ -34,8 +34,14 @@ fn members(view: &View<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Result<()
         }
     };
     if count < 0 {
-        form.start(count.unsigned_abs() as usize, reply);
-        (0..count.unsigned_abs()).for_each(|_| write(below(length, &mut random), reply));
+        let count = count.unsigned_abs();
+        form.start(count as usize, reply);
+        for written in 0..count {
+            if !reply.has_room(count - written) {
+                return Err(Error::REPLY_TOO_LONG);
+            }
+            write(below(length, &mut random), reply);
+        }
     } else if count as u64 >= length {
         form.write_all(set.iter(), reply);
     } else {

@@ -107,12 +107,16 @@ struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// Behind the command's name and, if the members are `stored`, the key for them. There are no options for what `by` and
-    /// `reverse` say.
-    fn parse(call: &Call<'a>, by: Option<By>, reverse: Option<bool>, stored: bool) -> Result<Self, Error> {
+    /// `reverse` say, nor for what an option has said.
+    fn parse(
+        call: &Call<'a>,
+        mut by: Option<By>,
+        mut reverse: Option<bool>,
+        stored: bool,
+    ) -> Result<Self, Error> {
         const NO_LIMIT: Error =
             Error::new("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX");
         const NO_SCORES: Error = Error::new("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
-        let (mut chosen_by, mut chosen_reverse) = (by, reverse);
         let (mut offset, mut limit, mut with_scores) = (0, -1, false);
         let key = if stored { 2 } else { 1 };
         let mut index = key + 3;
@@ -123,17 +127,17 @@ impl<'a> Request<'a> {
                 (offset, limit) = (call.integer(index + 1)?, call.integer(index + 2)?);
                 index += 2;
             } else if reverse.is_none() && call.is_option(index, "REV") {
-                chosen_reverse = Some(true);
+                reverse = Some(true);
             } else if by.is_none() && call.is_option(index, "BYLEX") {
-                chosen_by = Some(By::Lex);
+                by = Some(By::Lex);
             } else if by.is_none() && call.is_option(index, "BYSCORE") {
-                chosen_by = Some(By::Score);
+                by = Some(By::Score);
             } else {
                 return Err(Error::SYNTAX);
             }
             index += 1;
         }
-        let (by, reverse) = (chosen_by.unwrap_or(By::Rank), chosen_reverse.unwrap_or(false));
+        let (by, reverse) = (by.unwrap_or(By::Rank), reverse.unwrap_or(false));
         if limit != -1 && by == By::Rank {
             return Err(NO_LIMIT);
         }

@@ -34,7 +34,7 @@ pub struct SlowCommand {
     pub time: i64,
     /// How long it took, in microseconds.
     pub duration: u64,
-    /// Its arguments, [shortened](shorten).
+    /// Its arguments, shortened and without secrets.
     pub arguments: Vec<Vec<u8>>,
     /// The client's address.
     pub peer: String,

@@ -84,18 +84,19 @@ struct Plan {
 
 fn plan(queue: Queue, call: &Call<'_>, context: &Context<'_>) -> Plan {
     let mut random = call.generator();
-    let mut database = call.database;
+    let (mut database, mut protocol) = (call.database, call.protocol);
     let mut plan = Plan::default();
     for (id, arguments) in queue.commands {
         let command = table().get(id).command;
         let selected = connection::selected(command, arguments.borrow(), context.config);
+        let spoken = connection::spoken(command, arguments.borrow());
         let own = OwnedCall {
             arguments,
             now: call.now,
             random: random(),
             client: call.client,
             database: database as u32,
-            protocol: call.protocol,
+            protocol,
         };
         let step = match logged_function(command) {
             Ok(function) => {
@@ -106,6 +107,7 @@ fn plan(queue: Queue, call: &Call<'_>, context: &Context<'_>) -> Plan {
         };
         plan.steps.push((id, step));
         database = selected.unwrap_or(database);
+        protocol = spoken.unwrap_or(protocol);
     }
     plan
 }
