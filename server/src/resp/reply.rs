@@ -97,10 +97,14 @@ impl<'a> Reply<'a> {
         if self.muted {
             return;
         }
-        // One extension for the common small header.
-        if (0..10).contains(&number) {
-            self.buffer.extend_from_slice(&[kind, b'0' + number as u8, b'\r', b'\n']);
-            return;
+        // One extension for the common small headers.
+        match number {
+            0..10 => return self.buffer.extend_from_slice(&[kind, b'0' + number as u8, b'\r', b'\n']),
+            10..100 => {
+                let (tens, ones) = (b'0' + (number / 10) as u8, b'0' + (number % 10) as u8);
+                return self.buffer.extend_from_slice(&[kind, tens, ones, b'\r', b'\n']);
+            }
+            _ => {}
         }
         let mut digits = itoa::Buffer::new();
         self.buffer.push(kind);

@@ -108,12 +108,7 @@ struct Request<'a> {
 impl<'a> Request<'a> {
     /// Behind the command's name and, if the members are `stored`, the key for them. There are no options for what `by` and
     /// `reverse` say, nor for what an option has said.
-    fn parse(
-        call: &Call<'a>,
-        mut by: Option<By>,
-        mut reverse: Option<bool>,
-        stored: bool,
-    ) -> Result<Self, Error> {
+    fn parse(call: &Call<'a>, mut by: Option<By>, mut reverse: Option<bool>, stored: bool) -> Result<Self, Error> {
         const NO_LIMIT: Error =
             Error::new("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX");
         const NO_SCORES: Error = Error::new("ERR syntax error, WITHSCORES not supported in combination with BYLEX");
