@@ -308,6 +308,20 @@ fn slow_commands_are_logged() {
 }
 
 #[test]
+fn a_transaction_is_logged_by_its_commands() {
+    let server = TestServer::start();
+    let mut client = server.client();
+    client.run("CONFIG SET slowlog-log-slower-than 20000");
+    client.run("SLOWLOG RESET");
+    for line in ["MULTI", "DEBUG SLEEP 0.03", "EXEC"] {
+        client.run(line);
+    }
+    let log = client.run("SLOWLOG GET");
+    let [entry] = log.elements() else { panic!("{log:?}") };
+    assert_eq!(entry.elements()[3], Value::bulks(&["DEBUG", "SLEEP", "0.03"]));
+}
+
+#[test]
 fn spikes_are_remembered() {
     let server = TestServer::start();
     let mut client = server.client();

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::watch::stop_watching;
 use crate::commands::command::LocalFunction;
 use crate::commands::session::Queue;
-use crate::commands::{Command, CommandId, Context, Run, connection, pubsub, server, table};
+use crate::commands::{Command, CommandId, Context, Flags, Run, connection, pubsub, server, table};
 use crate::resp::Reply;
 use crate::store::call::OwnedCall;
 use crate::store::operation::{Function, Outcome, Response, Transaction, Work};
@@ -58,7 +58,12 @@ pub(super) fn exec(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply
                 let before = reply.len();
                 let start = Instant::now();
                 run_local(context, id, function, &own, reply);
-                count(context, id, reply.since(before), start.elapsed().as_nanos() as u64);
+                let nanoseconds = start.elapsed().as_nanos() as u64;
+                count(context, id, reply.since(before), nanoseconds);
+                if context.config.is_slow(nanoseconds) && !table().get(id).command.flags.has(Flags::SKIP_SLOWLOG) {
+                    let arguments = own.arguments.borrow();
+                    context.server.log_slow(context.config, call.now, nanoseconds, arguments, &context.session.record);
+                }
             }
         }
     }
