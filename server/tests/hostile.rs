@@ -122,9 +122,7 @@ fn connections_that_come_and_go_leave_nothing() {
             bystander.is_served();
         }
     }
-    eventually("only the bystander is left", || {
-        bystander.0.run("CLIENT LIST").text().lines().count() == 1
-    });
+    eventually("only the bystander is left", || bystander.0.run("CLIENT LIST").text().lines().count() == 1);
     let info = bystander.0.run("INFO clients").text().to_string();
     assert!(info.contains("blocked_clients:0"), "{info}");
     let subscribers = bystander.0.run("PUBSUB NUMSUB channel");

@@ -22,7 +22,9 @@ impl Program {
             .spawn()
             .expect("the program starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("it is piped")).read_line(&mut line).expect("it says where it listens");
+        BufReader::new(child.stdout.take().expect("it is piped"))
+            .read_line(&mut line)
+            .expect("it says where it listens");
         let address = line.trim().rsplit(' ').next().and_then(|address| address.parse().ok());
         Program { child, address: address.unwrap_or_else(|| panic!("no address in {line:?}")) }
     }
@@ -158,10 +160,7 @@ fn a_file_is_read_and_flags_win() {
     client.write_all(b"AUTH \"a b\"\r\nCONFIG GET maxclients\r\nCONFIG GET timeout\r\nQUIT\r\n").unwrap();
     let mut replies = String::new();
     client.read_to_string(&mut replies).unwrap();
-    assert_eq!(
-        replies,
-        "+OK\r\n*2\r\n$10\r\nmaxclients\r\n$1\r\n7\r\n*2\r\n$7\r\ntimeout\r\n$1\r\n9\r\n+OK\r\n"
-    );
+    assert_eq!(replies, "+OK\r\n*2\r\n$10\r\nmaxclients\r\n$1\r\n7\r\n*2\r\n$7\r\ntimeout\r\n$1\r\n9\r\n+OK\r\n");
 }
 
 #[test]

@@ -328,11 +328,7 @@ impl Outbox {
     /// Whether there is nothing to tell.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.served.is_empty()
-            && self.deliveries.is_empty()
-            && self.killed.is_empty()
-            && !self.expiry_set
-            && !self.look
+        self.served.is_empty() && self.deliveries.is_empty() && self.killed.is_empty() && !self.expiry_set && !self.look
     }
 
     /// Adds what an operation has to tell.

@@ -55,7 +55,8 @@ pub fn table() -> &'static Table {
 
 impl Table {
     fn new() -> Table {
-        let mut table = Table { commands: Vec::new(), names: HashMap::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4)) };
+        let mut table =
+            Table { commands: Vec::new(), names: HashMap::with_hasher(ahash::RandomState::with_seeds(1, 2, 3, 4)) };
         for command in FAMILIES.into_iter().flatten() {
             let container = table.add(command, command.name.to_string(), None);
             for subcommand in command.subcommands {

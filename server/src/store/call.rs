@@ -4,9 +4,9 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::Error;
+use crate::resp::Protocol;
 use crate::resp::number::{parse_float, parse_integer};
 use crate::resp::request::Span;
-use crate::resp::Protocol;
 
 /// Which client, and the worker that serves it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,7 +48,10 @@ impl<'a> Arguments<'a> {
     }
 
     /// The arguments from `first` on.
-    pub fn from(&self, first: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + Clone + use<'a> {
+    pub fn from(
+        &self,
+        first: usize,
+    ) -> impl ExactSizeIterator<Item = &'a [u8]> + DoubleEndedIterator + Clone + use<'a> {
         let source = self.source;
         self.spans[first.min(self.spans.len())..].iter().map(move |span| &source[span.range()])
     }

@@ -11,8 +11,7 @@ pub struct Error(Cow<'static, str>);
 
 impl Error {
     /// The key holds a value of another type.
-    pub const WRONG_TYPE: Error =
-        Error::new("WRONGTYPE Operation against a key holding the wrong kind of value");
+    pub const WRONG_TYPE: Error = Error::new("WRONGTYPE Operation against a key holding the wrong kind of value");
     /// The arguments don't fit the command's syntax.
     pub const SYNTAX: Error = Error::new("ERR syntax error");
     /// An argument or a value is not a number of 64 bits.
@@ -32,11 +31,9 @@ impl Error {
     /// The number of a database is not one that the server has.
     pub const DATABASE_OUT_OF_RANGE: Error = Error::new("ERR DB index is out of range");
     /// A string would grow over the longest allowed.
-    pub const STRING_TOO_LONG: Error =
-        Error::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    pub const STRING_TOO_LONG: Error = Error::new("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     /// No memory may be added.
-    pub const OUT_OF_MEMORY: Error =
-        Error::new("OOM command not allowed when used memory > 'maxmemory'.");
+    pub const OUT_OF_MEMORY: Error = Error::new("OOM command not allowed when used memory > 'maxmemory'.");
 
     /// The client asks for more than a reply may have.
     pub const REPLY_TOO_LONG: Error = Error::new("ERR the reply would be longer than a gigabyte");

@@ -163,8 +163,7 @@ impl Keyspace {
         mut effects: Option<&mut Effects>,
         out: &mut Vec<u8>,
     ) -> Outcome {
-        let wait =
-            self.execute(Function::Write(function), &call.borrow(), Mode::Direct, effects.as_deref_mut(), out);
+        let wait = self.execute(Function::Write(function), &call.borrow(), Mode::Direct, effects.as_deref_mut(), out);
         let outcome = match wait {
             None => Outcome::Done,
             Some(wait) => {
@@ -239,7 +238,9 @@ impl Keyspace {
         let mut removed = 0;
         for index in 0..self.databases.len() {
             while removed < limit {
-                let Some(key) = self.databases[index].first_expired(now).map(|entry| entry.key().clone()) else { break };
+                let Some(key) = self.databases[index].first_expired(now).map(|entry| entry.key().clone()) else {
+                    break;
+                };
                 self.remove_for(index, &key, EventFlags::EXPIRED, "expired", &mut deliveries);
                 self.counters.expired += 1;
                 removed += 1;
@@ -346,11 +347,8 @@ impl Dispatch for Keyspace {
                 Outcome::Done
             }
         };
-        let reply = if out.len() > LARGE_REPLY {
-            SmallBytes::from(std::mem::take(&mut out))
-        } else {
-            SmallBytes::new(&out)
-        };
+        let reply =
+            if out.len() > LARGE_REPLY { SmallBytes::from(std::mem::take(&mut out)) } else { SmallBytes::new(&out) };
         out.clear();
         self.scratch = out;
         let effects = if effects.is_empty() { None } else { Some(Box::new(effects)) };

@@ -23,14 +23,7 @@ impl<'a> View<'a> {
     /// The database of that index at the time `now` in milliseconds since 1970.
     #[inline]
     pub fn new(keyspace: &'a Keyspace, database: usize, now: i64) -> Self {
-        View {
-            keyspace,
-            database,
-            now,
-            hits: Cell::new(0),
-            misses: Cell::new(0),
-            met_expired: Cell::new(false),
-        }
+        View { keyspace, database, now, hits: Cell::new(0), misses: Cell::new(0), met_expired: Cell::new(false) }
     }
 
     /// The whole keyspace.

@@ -45,7 +45,13 @@ impl Value {
             Value::String(string) => string.encoding(),
             Value::List(list) => list.encoding(),
             Value::Set(set) => set.encoding(),
-            Value::SortedSet(sorted_set) => if sorted_set.is_packed() { "listpack" } else { "skiplist" },
+            Value::SortedSet(sorted_set) => {
+                if sorted_set.is_packed() {
+                    "listpack"
+                } else {
+                    "skiplist"
+                }
+            }
             Value::Hash(hash) => hash.encoding(),
         }
     }
