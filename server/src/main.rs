@@ -30,8 +30,7 @@ fn main() -> ExitCode {
                 let _ = writeln!(stdout, "nr-server {} listens at {address}", env!("CARGO_PKG_VERSION"));
             }
             let _ = stdout.flush();
-            running.wait();
-            ExitCode::SUCCESS
+            if running.wait() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => fail(&error.to_string()),
     }

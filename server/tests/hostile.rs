@@ -236,3 +236,108 @@ fn a_reply_longer_than_memory_is_refused() {
         }
     }
 }
+
+#[test]
+fn a_connection_is_not_taken_for_the_one_before_it() {
+    let server = TestServer::with_layout(2, 1);
+    let address = server.address();
+    let killer = std::thread::spawn(move || {
+        // Many connections end while others begin.
+        for _ in 0..300 {
+            let mut streams: Vec<TcpStream> = (0..8).map(|_| TcpStream::connect(address).unwrap()).collect();
+            for stream in &mut streams {
+                stream.write_all(b"PING\r\n").unwrap();
+            }
+        }
+    });
+    for _ in 0..1000 {
+        let mut client = server.client();
+        for _ in 0..3 {
+            assert_eq!(client.run("PING"), Value::simple("PONG"));
+        }
+    }
+    killer.join().unwrap();
+}
+
+#[test]
+fn publishers_do_not_keep_a_subscribers_worker_from_its_other_clients() {
+    let server = TestServer::configured(|config| {
+        config.workers = 2;
+        config.client_output_buffer_limit[2] = OutputLimit { hard: 1 << 20, ..OutputLimit::default() };
+    });
+    // Two clients on each worker.
+    let mut clients: Vec<Client> = (0..4).map(|_| server.client()).collect();
+    for client in &mut clients {
+        client.run("PING");
+    }
+    let mut publisher = server.client();
+    clients[0].run("SUBSCRIBE news");
+    clients[1].run("SUBSCRIBE news");
+    let publishing = std::thread::spawn(move || {
+        let publish = encode(&["PUBLISH", "news", "something that is not so short"]).repeat(200);
+        let end = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < end {
+            publisher.send(&publish);
+            (0..200).for_each(|_| drop(publisher.read()));
+        }
+    });
+    while !publishing.is_finished() {
+        for client in &mut clients[2..] {
+            let before = Instant::now();
+            client.run("PING");
+            assert!(before.elapsed() < Duration::from_secs(1), "it took {:?}", before.elapsed());
+        }
+    }
+    publishing.join().unwrap();
+}
+
+#[test]
+fn no_message_comes_after_the_reply_to_unsubscribe() {
+    let server = TestServer::with_layout(4, 2);
+    let mut publisher = server.client();
+    let mut subscriber = server.client();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                publisher.run("PUBLISH channel message");
+            }
+        });
+        for _ in 0..500 {
+            subscriber.send(b"SUBSCRIBE channel\r\nUNSUBSCRIBE channel\r\nECHO end\r\n");
+            let end = loop {
+                match subscriber.read() {
+                    Value::Array(_) => {}
+                    other => break other,
+                }
+            };
+            assert_eq!(end, Value::bulk("end"));
+            assert_eq!(subscriber.run("ECHO next"), Value::bulk("next"));
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn a_skipped_reply_that_has_to_wait_is_skipped_as_well() {
+    let server = TestServer::with_layout(2, 1);
+    let (mut waiting, mut other) = (server.client(), server.client());
+    waiting.run("PING");
+    waiting.send(b"CLIENT REPLY SKIP\r\nBLPOP list 0\r\nPING\r\n");
+    eventually("it waits", || other.run("INFO clients").text().contains("blocked_clients:1"));
+    other.run("RPUSH list element");
+    assert_eq!(waiting.read(), Value::simple("PONG"));
+}
+
+#[test]
+fn what_a_pause_holds_back_is_dropped_with_its_client() {
+    let server = TestServer::with_layout(2, 1);
+    let mut other = server.client();
+    let mut gone = TcpStream::connect(server.address()).unwrap();
+    other.run("CLIENT PAUSE 500 WRITE");
+    gone.write_all(b"SET ghost 1\r\n").unwrap();
+    drop(gone);
+    eventually("the client is gone", || other.run("CLIENT LIST").text().lines().count() == 1);
+    std::thread::sleep(Duration::from_millis(600));
+    assert_eq!(other.run("EXISTS ghost"), Value::Integer(0));
+}

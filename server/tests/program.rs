@@ -132,6 +132,36 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn few_descriptors_are_lived_with() {
+    let script = format!("ulimit -n 100; exec {PROGRAM} --port 0 --bind 127.0.0.1 --workers 2");
+    let mut child =
+        Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut program = Program { child, address: line.trim().rsplit(' ').next().unwrap().parse().unwrap() };
+    // More than there are descriptors for.
+    let streams: Vec<TcpStream> = (0..150).map(|_| program.connect()).collect();
+    let mut first = &streams[0];
+    first.write_all(b"PING\r\n").unwrap();
+    first.read_exact(&mut [0; 7]).unwrap();
+    drop(streams);
+    let patience = Instant::now() + Duration::from_secs(20);
+    loop {
+        let mut stream = program.connect();
+        let mut reply = [0; 7];
+        if stream.write_all(b"PING\r\n").is_ok() && stream.read_exact(&mut reply).is_ok() && reply == *b"+PONG\r\n" {
+            break;
+        }
+        assert!(Instant::now() < patience, "it never accepts connections again");
+    }
+    program.signal("-TERM");
+    assert!(program.ended().success());
+    let mut told = String::new();
+    program.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    assert!(told.contains("maxclients"), "{told}");
+}
+
+#[test]
 fn help_and_version_are_answered() {
     for (flag, expected) in [("--help", "--maxmemory"), ("--version", env!("CARGO_PKG_VERSION"))] {
         let output = Command::new(PROGRAM).arg(flag).output().unwrap();

@@ -19,7 +19,7 @@ use super::eviction::Evictor;
 use super::table::table;
 use crate::config::Config;
 use crate::memory;
-use crate::store::{Arguments, Keyspace};
+use crate::store::{Arguments, ClientAddress, Keyspace};
 use rates::RateMeter;
 
 pub use client::ClientRecord;
@@ -110,6 +110,20 @@ impl Server {
             shutdown: AtomicBool::new(false),
             active_expire: AtomicBool::new(true),
             expiry_armed: AtomicBool::new(false),
+        }
+    }
+
+    /// A client has connected.
+    pub fn client_connected(&self, record: Arc<ClientRecord>) {
+        // Relaxed, here and below: the number guides where the next client goes, and nothing else is read because of it.
+        self.workers[record.address.worker as usize].connected.fetch_add(1, Ordering::Relaxed);
+        lock(&self.clients).insert(record.address.client, record);
+    }
+
+    /// A client is connected no more.
+    pub fn client_gone(&self, address: ClientAddress) {
+        if lock(&self.clients).remove(&address.client).is_some() {
+            self.workers[address.worker as usize].connected.fetch_sub(1, Ordering::Relaxed);
         }
     }
 

@@ -14,6 +14,8 @@ use crate::store::{Arguments, Error, OwnedArguments};
 
 /// Requests of this size or more are moved into the log rather than copied, where they fill the whole buffer.
 const LARGE_REQUEST: usize = 64 * 1024;
+/// Of one client's output so much is sent in a turn, so that one that reads fast leaves time for the others.
+const SENT_PER_TURN: usize = 4 << 20;
 /// A buffer that is empty keeps no more than so much memory.
 const KEPT: usize = 64 * 1024;
 
@@ -41,8 +43,12 @@ pub struct Connection {
     pub read_closed: bool,
     /// Whether it is among the connections to be served in this turn.
     pub queued: bool,
+    /// Whether the socket would take more of the output, which waits for the next turn.
+    pub send_again: bool,
     /// Whether it is among the connections to be written to in this turn.
     pub dirty: bool,
+    /// Whether it is among the connections whose next command may read much.
+    pub slow: bool,
     /// Writes of it in the batch that is being gathered.
     pub batched: u32,
     /// It waits for a key, until the time in milliseconds since 1970 if there is one.
@@ -90,7 +96,9 @@ impl Connection {
             readable: false,
             read_closed: false,
             queued: false,
+            send_again: false,
             dirty: false,
+            slow: false,
             batched: 0,
             waiting: None,
             paused: false,
@@ -235,8 +243,14 @@ impl Connection {
     /// Sends what the socket takes; gives how many bytes that were. What is left is sent when the socket is writable.
     pub fn send(&mut self) -> io::Result<usize> {
         let before = self.sent;
+        self.send_again = false;
         while self.sent < self.output.len() {
-            match self.stream.write(&self.output[self.sent..]) {
+            if self.sent - before >= SENT_PER_TURN {
+                self.send_again = true;
+                break;
+            }
+            let part = &self.output[self.sent..];
+            match self.stream.write(&part[..part.len().min(SENT_PER_TURN)]) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(length) => self.sent += length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,

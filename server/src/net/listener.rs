@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Protocol, Socket, Type};
 
 /// The address at which the server could not listen, and why.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct ListenError {
 /// # Errors
 ///
 /// If an address can't be listened at, or none is left.
-pub fn listen(addresses: &[String], port: u16) -> Result<Vec<TcpListener>, ListenError> {
+pub fn listen(addresses: &[String], port: u16, backlog: u32) -> Result<Vec<TcpListener>, ListenError> {
     let mut listeners = Vec::new();
     let mut chosen = port;
     for name in addresses {
@@ -31,7 +32,7 @@ pub fn listen(addresses: &[String], port: u16) -> Result<Vec<TcpListener>, Liste
             Some(rest) => (true, rest),
             None => (false, name.as_str()),
         };
-        let result = parse(name).and_then(|address| TcpListener::bind(SocketAddr::new(address, chosen)));
+        let result = parse(name).and_then(|address| bind(SocketAddr::new(address, chosen), backlog));
         match result {
             Ok(listener) => {
                 if chosen == 0 {
@@ -48,6 +49,19 @@ pub fn listen(addresses: &[String], port: u16) -> Result<Vec<TcpListener>, Liste
         return Err(ListenError { address: addresses.join(" "), port, reason });
     }
     Ok(listeners)
+}
+
+fn bind(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // An address of IPv4 is listened at by a socket of its own.
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(TcpListener::from_std(socket.into()))
 }
 
 fn parse(name: &str) -> io::Result<IpAddr> {

@@ -79,7 +79,7 @@ fn refused(what: &'static str) -> impl Fn(io::Error) -> StartError {
 ///
 /// If an address is in use or not this machine's, or the operating system refuses threads or selectors.
 pub fn start(mut config: Config, signals: Option<UnixStream>) -> Result<Running, StartError> {
-    let listeners = listen(&config.bind, config.port).map_err(StartError::Listen)?;
+    let listeners = listen(&config.bind, config.port, config.tcp_backlog).map_err(StartError::Listen)?;
     let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
     let port = addresses.first().map_or(config.port, SocketAddr::port);
     config.port = port;
@@ -96,6 +96,7 @@ pub fn start(mut config: Config, signals: Option<UnixStream>) -> Result<Running,
             (Replicas::Count(count), Some(count.get()))
         }
     };
+    config.maxclients = permitted_clients(config.maxclients);
     let config = Arc::new(config);
     let (garbage, freed) = channel::<Garbage>();
     thread::Builder::new()
@@ -133,11 +134,13 @@ pub fn start(mut config: Config, signals: Option<UnixStream>) -> Result<Running,
         let listeners = listeners.take().unwrap_or_default();
         let signals = signals.take().flatten();
         let body = move || {
+            let _end = EndsAll { server: &server, links: &links };
             let registered = match chosen {
                 Some(count) => server.keyspace.register_owned_on(ReplicaId::new(index % count)),
                 None => server.keyspace.register_owned(),
             };
             let handle = registered.expect("a replica has room for more handles than there are workers");
+            let (server, links) = (server.clone(), links.clone());
             let parts = Parts { index, server: server.clone(), handle, poll, mailbox, links, listeners, signals };
             match Worker::new(parts) {
                 Ok(worker) => worker.run(),
@@ -154,6 +157,41 @@ pub fn start(mut config: Config, signals: Option<UnixStream>) -> Result<Running,
     Ok(Running { server, links, workers: threads, addresses })
 }
 
+/// Ends the whole server with a worker that panics: the others could not answer for its clients.
+struct EndsAll<'a> {
+    server: &'a Server,
+    links: &'a [Link],
+}
+
+impl Drop for EndsAll<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // Release: pairs with the Acquire of the other workers.
+            self.server.shutdown.store(true, Ordering::Release);
+            for link in self.links {
+                link.send(Mail::Look);
+            }
+        }
+    }
+}
+
+/// So many of the clients that are asked for as there can be descriptors for, beside those of the server itself.
+fn permitted_clients(clients: u32) -> u32 {
+    const OWN: u64 = 64;
+    let wanted = u64::from(clients) + OWN;
+    // Where the limit can't be asked for, it shows when a connection is accepted.
+    let permitted = rlimit::increase_nofile_limit(wanted).unwrap_or(wanted);
+    if permitted >= wanted {
+        return clients;
+    }
+    let reduced = permitted.saturating_sub(OWN).max(1) as u32;
+    eprintln!(
+        "nr-server: the system permits {permitted} open files: at most {reduced} clients, not {clients}. Raise the limit \
+         (ulimit -n), or set 'maxclients' lower."
+    );
+    reduced
+}
+
 impl Running {
     /// The addresses at which it listens.
     pub fn addresses(&self) -> &[SocketAddr] {
@@ -165,12 +203,10 @@ impl Running {
         &self.server
     }
 
-    /// Waits until it has ended.
-    pub fn wait(self) {
-        for worker in self.workers {
-            // A worker that panicked has said so; the others go on.
-            let _ = worker.join();
-        }
+    /// Waits until it has ended; whether it did so as it was asked to, and not because a worker panicked.
+    pub fn wait(self) -> bool {
+        // All are waited for, whatever became of the first.
+        self.workers.into_iter().map(JoinHandle::join).filter(Result::is_err).count() == 0
     }
 
     /// Ends it: no more connections, replies are sent, and it is gone when this returns.

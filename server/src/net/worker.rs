@@ -101,6 +101,12 @@ pub struct Worker {
     now: i64,
     config: Arc<Config>,
     config_version: u64,
+    /// Whether the mailbox holds more than one turn takes.
+    more_mail: bool,
+    /// When to accept connections again, after the system has refused one.
+    accept_again: Option<Instant>,
+    /// Whether a client has been over its soft limit of output.
+    over_soft_limit: bool,
     next_expiry_round: Option<Instant>,
     next_housekeeping: Instant,
     stopping: Option<Instant>,
@@ -167,6 +173,9 @@ impl Worker {
             random: SmallRng::from_os_rng(),
             now: milliseconds(),
             config,
+            more_mail: false,
+            accept_again: None,
+            over_soft_limit: false,
             next_expiry_round: None,
             next_housekeeping: Instant::now() + HOUSEKEEPING,
             stopping: None,
@@ -186,25 +195,39 @@ impl Worker {
             }
             self.now = milliseconds();
             self.look_at_config();
-            for event in &events {
-                match event.token() {
-                    MAILBOX => self.take_mail(),
-                    SIGNALS => self.take_signal(),
-                    Token(token) if token > usize::MAX / 2 => self.accept(LISTENERS.0 - token),
-                    Token(token) => self.socket_event(
-                        token,
-                        event.is_readable() || event.is_error(),
-                        event.is_read_closed(),
-                        event.is_writable(),
-                    ),
-                }
-            }
+            self.take_events(&events);
             self.statistics().turns.add(1);
             self.turn();
             self.timers();
             if self.is_over() {
                 break;
             }
+        }
+    }
+
+    fn take_events(&mut self, events: &Events) {
+        // Sockets first: mail and listeners may put a new connection into the place of one that has ended, which the
+        // events of the old one must not meet.
+        let mut mail = self.more_mail;
+        let mut accepting = false;
+        for event in events {
+            match event.token() {
+                MAILBOX => mail = true,
+                SIGNALS => self.take_signal(),
+                Token(token) if token > usize::MAX / 2 => accepting = true,
+                Token(token) => self.socket_event(
+                    token,
+                    event.is_readable() || event.is_error(),
+                    event.is_read_closed(),
+                    event.is_writable(),
+                ),
+            }
+        }
+        if mail {
+            self.take_mail();
+        }
+        if accepting {
+            self.accept_all();
         }
     }
 

@@ -190,7 +190,7 @@ impl Keyspace {
         let mut ends = Vec::with_capacity(transaction.commands.len());
         for (function, call) in &transaction.commands {
             self.execute(*function, &call.borrow(), Mode::Transaction, effects.as_deref_mut(), out);
-            ends.push(out.len() as u32);
+            ends.push(out.len());
         }
         self.serve(transaction.now, effects);
         Outcome::Transaction(ends.into())

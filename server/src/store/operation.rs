@@ -133,7 +133,7 @@ pub enum Outcome {
         timeout: Option<i64>,
     },
     /// A transaction took place; the reply of each command ends at these places of the reply.
-    Transaction(Box<[u32]>),
+    Transaction(Box<[usize]>),
     /// A watched key was changed, so that the transaction did not take place.
     Aborted,
     /// Work that was not to be done any more: the client to unblock was not blocked.

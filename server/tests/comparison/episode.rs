@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::agreement::{Rule, Rules};
-use crate::common::{Client, RealRedis, TestServer, Value, encode, words};
+use crate::common::{Client, PATIENCE, RealRedis, TestServer, Value, encode, words};
 use crate::generator::{DATABASES, Generator, PREFIXES, Words};
 
 /// Connections to each server. The one of index 1 speaks RESP3 at first.
@@ -84,7 +84,10 @@ impl Pair {
         self.theirs.send(&bytes);
         let mut result = Ok(());
         for command in commands {
-            let (ours, theirs) = (self.ours.read(), self.theirs.read());
+            let (Some(ours), Some(theirs)) = (self.ours.read_within(PATIENCE), self.theirs.read_within(PATIENCE))
+            else {
+                panic!("no reply in time from either server to {}", shown(command));
+            };
             if result.is_ok() && !self.rules.accept(command, &ours, &theirs) {
                 let what = shown(command);
                 result = Err(Difference { what, ours: format!("{ours:?}"), theirs: format!("{theirs:?}") });

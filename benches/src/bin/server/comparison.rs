@@ -35,11 +35,10 @@ impl Comparison {
 
     /// Whether the goal is met, if there is one.
     fn is_met(&self) -> Option<bool> {
-        let (ratio, own) = (self.ratio()?.median, self.of(1)?.median);
-        self.goal.map(|goal| match goal {
-            Goal::RatioAtLeast(limit) => ratio >= limit,
-            Goal::RatioAtMost(limit) => ratio <= limit,
-            Goal::AtMost(limit) => own <= limit,
+        Some(match self.goal? {
+            Goal::RatioAtLeast(limit) => self.ratio()?.median >= limit,
+            Goal::RatioAtMost(limit) => self.ratio()?.median <= limit,
+            Goal::AtMost(limit) => self.of(1)?.median <= limit,
         })
     }
 
@@ -47,9 +46,9 @@ impl Comparison {
         Spread::of(self.rounds.iter().map(|round| round[server]))
     }
 
-    /// The second server's figure over the first's, each ratio taken within one round.
+    /// The second server's figure over the first's, each ratio taken within one round; there is none to 0.
     fn ratio(&self) -> Option<Spread> {
-        Spread::of(self.rounds.iter().map(|[a, b]| b / a))
+        Spread::of(self.rounds.iter().filter(|[a, _]| *a > 0.0).map(|[a, b]| b / a))
     }
 
     fn cells(&self) -> Vec<String> {

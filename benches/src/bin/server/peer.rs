@@ -135,6 +135,12 @@ impl Running {
             .map(Duration::from_nanos)
     }
 
+    /// How long its threads so far were ready to run and had no core.
+    pub(crate) fn time_without_core(&self) -> Result<Duration, String> {
+        self.sum_over_threads("schedstat", |text| text.split_whitespace().nth(1)?.parse().ok())
+            .map(Duration::from_nanos)
+    }
+
     /// How often its threads have gone to sleep so far.
     pub(crate) fn sleeps(&self) -> Result<u64, String> {
         self.sum_over_threads("status", |text| field(text, "voluntary_ctxt_switches:"))

@@ -54,7 +54,9 @@ struct Measured {
     /// Nanoseconds that small commands waited, of each entry of [`SMALL_CLIENTS`].
     waits: Vec<Histogram<u64>>,
     cpu_per_slow: Duration,
+    /// Cores that other programs took, and cores that the server's threads were ready to run on and did not get.
     cores_of_others: f64,
+    cores_missed: f64,
 }
 
 /// Measures both servers in turn, prints a table for each kind of read, and gives the figures for the file.
@@ -108,6 +110,7 @@ fn figures() -> Vec<Comparison> {
     }
     figures.push(Comparison::new("server's CPU µs for a slow read", 0, None));
     figures.push(Comparison::new("cores that other programs took", 2, None));
+    figures.push(Comparison::new("cores that the server waited for", 2, None));
     figures
 }
 
@@ -116,7 +119,7 @@ fn numbers(measured: &Measured) -> Vec<f64> {
     for waits in &measured.waits {
         numbers.extend([0.5, 0.99, 0.999].map(|quantile| waits.value_at_quantile(quantile) as f64 / 1e6));
     }
-    numbers.extend([measured.cpu_per_slow.as_secs_f64() * 1e6, measured.cores_of_others]);
+    numbers.extend([measured.cpu_per_slow.as_secs_f64() * 1e6, measured.cores_of_others, measured.cores_missed]);
     numbers
 }
 
@@ -181,11 +184,12 @@ fn measure(server: &Running, reads: &[SlowRead], plan: &Plan) -> Result<Measured
         }
 
         sleep(counted_from.saturating_duration_since(Instant::now()));
-        let (began, usage, cpu) = (Instant::now(), Usage::now(), server.cpu_time());
+        let (began, usage, cpu, missed) = (Instant::now(), Usage::now(), server.cpu_time(), server.time_without_core());
         // Relaxed: sums, from which nothing else is concluded.
         let bytes = received.load(Ordering::Relaxed);
         sleep(end.saturating_duration_since(Instant::now()));
         let (seconds, used) = (began.elapsed().as_secs_f64(), server.cpu_time()?.saturating_sub(cpu?));
+        let missed = server.time_without_core()?.saturating_sub(missed?);
         let cores_of_others = usage.cores_of_others(used);
         let bytes = received.load(Ordering::Relaxed) - bytes;
         // Relaxed: it only has to be seen soon.
@@ -209,6 +213,7 @@ fn measure(server: &Running, reads: &[SlowRead], plan: &Plan) -> Result<Measured
             waits,
             cpu_per_slow: used.div_f64(slow.max(1.0)),
             cores_of_others,
+            cores_missed: missed.as_secs_f64() / seconds,
         })
     })
 }

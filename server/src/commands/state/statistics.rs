@@ -1,7 +1,7 @@
 //! What workers count.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::histogram::Histogram;
 use crate::commands::table::{CommandId, table};
@@ -36,6 +36,8 @@ impl Counter {
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct WorkerStatistics {
+    /// Clients that it serves now.
+    pub connected: AtomicUsize,
     /// Commands executed.
     pub commands: Counter,
     /// Connections accepted.
@@ -84,6 +86,7 @@ pub struct CommandStatistics {
 impl WorkerStatistics {
     pub(super) fn new(records_latencies: bool) -> Self {
         WorkerStatistics {
+            connected: AtomicUsize::new(0),
             commands: Counter::default(),
             connections: Counter::default(),
             rejected_connections: Counter::default(),

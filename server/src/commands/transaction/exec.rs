@@ -36,7 +36,7 @@ pub(super) fn exec(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply
         context.write(Work::Transaction(Box::new(Transaction { client, now: call.now, commands: logged })))
     };
     let each = start.elapsed().as_nanos() as u64 / count_logged.max(1);
-    let ends: &[u32] = match &response.outcome {
+    let ends: &[usize] = match &response.outcome {
         Outcome::Aborted => {
             reply.null_array();
             return Ok(());
@@ -45,7 +45,7 @@ pub(super) fn exec(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply
         _ => &[],
     };
     let starts = std::iter::once(0).chain(ends.iter().copied());
-    let mut replies = starts.zip(ends).map(|(start, end)| &response.reply[start as usize..*end as usize]);
+    let mut replies = starts.zip(ends).map(|(start, end)| &response.reply[start..*end]);
     reply.array(steps.len());
     for (id, step) in steps {
         match step {

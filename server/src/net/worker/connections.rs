@@ -2,7 +2,8 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Interest, Token};
@@ -16,8 +17,17 @@ use crate::resp::request;
 use crate::store::ClientAddress;
 use crate::store::operation::Work;
 
+/// When to look for connections again, after the system has refused to accept one.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(500);
+
 impl Worker {
-    pub(super) fn accept(&mut self, listener: usize) {
+    pub(super) fn accept_all(&mut self) {
+        for listener in 0..self.listeners.len() {
+            self.accept(listener);
+        }
+    }
+
+    fn accept(&mut self, listener: usize) {
         loop {
             let accepted = match self.listeners.get(listener) {
                 Some(listener) => listener.accept(),
@@ -39,11 +49,9 @@ impl Worker {
                 // A connection that ended before it was accepted.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    // Out of descriptors, most likely. The listener tells of the waiting connections only once, so look
-                    // again a little later.
+                    // Out of descriptors, most likely. The listener tells of the waiting connections only once.
                     eprintln!("nr-server: can't accept a connection: {error}");
-                    std::thread::sleep(Duration::from_millis(10));
-                    self.links[self.index].send(Mail::Look);
+                    self.accept_again = Some(Instant::now() + ACCEPT_AGAIN);
                     return;
                 }
             }
@@ -66,22 +74,16 @@ impl Worker {
 
     /// Gives a new connection to the worker that has the fewest.
     fn assign(&mut self, stream: TcpStream) {
-        let mut counts = vec![0; self.links.len()];
-        let address = ClientAddress { client: self.server.next_client(), worker: 0 };
-        let mut clients = lock(&self.server.clients);
-        for record in clients.values() {
-            counts[record.address.worker as usize] += 1;
-        }
-        // The last of the least: the first worker also accepts.
-        let worker = (0..counts.len()).rev().min_by_key(|worker| counts[*worker]).unwrap_or(0);
-        let address = ClientAddress { worker: worker as u32, ..address };
+        // Relaxed: a recent number is good enough. The last of the least: the first worker also accepts.
+        let connected = |worker: &usize| self.server.workers[*worker].connected.load(Ordering::Relaxed);
+        let worker = (0..self.links.len()).rev().min_by_key(connected).unwrap_or(0);
+        let address = ClientAddress { client: self.server.next_client(), worker: worker as u32 };
         let name =
             |address: io::Result<std::net::SocketAddr>| address.map_or(String::new(), |address| address.to_string());
         let descriptor = std::os::fd::AsRawFd::as_raw_fd(&stream);
         let (peer, local) = (name(stream.peer_addr()), name(stream.local_addr()));
         let record = Arc::new(ClientRecord::new(address, peer, local, descriptor, self.now));
-        clients.insert(address.client, record.clone());
-        drop(clients);
+        self.server.client_connected(record.clone());
         self.statistics().connections.add(1);
         if worker == self.index {
             self.connect(stream, record);
@@ -102,7 +104,7 @@ impl Worker {
         let token = entry.key();
         let interests = Interest::READABLE | Interest::WRITABLE;
         if self.poll.registry().register(&mut stream, Token(token), interests).is_err() {
-            lock(&self.server.clients).remove(&record.address.client);
+            self.server.client_gone(record.address);
             return;
         }
         let authenticated = self.config.requirepass.is_empty();
@@ -122,7 +124,7 @@ impl Worker {
         // The socket is closed with the connection, registered or not.
         let _ = self.poll.registry().deregister(connection.stream_mut());
         self.clients.remove(&client);
-        lock(&self.server.clients).remove(&client);
+        self.server.client_gone(connection.session.address);
         if let Some(Some(deadline)) = connection.waiting {
             self.deadlines.remove(&(deadline, client));
         }

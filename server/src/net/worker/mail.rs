@@ -6,7 +6,11 @@ use super::{Worker, settle};
 use crate::net::mailbox::Mail;
 use crate::resp::Reply;
 use crate::store::ClientAddress;
-use crate::store::operation::{Unblocked, Work};
+use crate::store::operation::{Delivery, MessageKind, Unblocked, Work};
+use crate::store::subscriptions::Topic;
+
+/// The most mail taken in one turn: who publishes a lot must not keep a worker from its clients.
+const MAIL_PER_TURN: usize = 1024;
 
 impl Worker {
     pub(super) fn unblock(&mut self, client: u64, with: Unblocked) {
@@ -59,17 +63,19 @@ impl Worker {
     }
 
     pub(super) fn take_mail(&mut self) {
-        while let Ok(mail) = self.mailbox.try_recv() {
+        self.more_mail = true;
+        for _ in 0..MAIL_PER_TURN {
+            let Ok(mail) = self.mailbox.try_recv() else {
+                self.more_mail = false;
+                break;
+            };
             match mail {
                 Mail::Connection(stream, record) => self.connect(stream, record),
                 Mail::Deliver(delivery) => self.deliver(&delivery),
                 Mail::Answer(address, reply) => self.take_answer(address, &reply),
                 Mail::Kill(address) => self.kill(address),
-                Mail::Look => {
-                    for listener in 0..self.listeners.len() {
-                        self.accept(listener);
-                    }
-                }
+                // The turn that follows looks at everything.
+                Mail::Look => {}
             }
         }
     }
@@ -94,9 +100,24 @@ impl Worker {
         self.enqueue(token);
     }
 
-    fn deliver(&mut self, delivery: &crate::store::operation::Delivery) {
+    fn deliver(&mut self, delivery: &Delivery) {
         let Some(token) = self.clients.get(&delivery.client.client).copied() else { return };
         let connection = &mut self.connections[token];
+        // The publisher may have seen a subscription whose end this client has been told of since: a message now would be
+        // taken for the reply to its next command. What was answered here has been executed by this worker's replica.
+        let message = &delivery.message;
+        let listens = connection.session.subscriptions > 0
+            && self.handle.read(|keyspace| {
+                let own = keyspace.subscriptions.client(delivery.client.client);
+                own.is_some_and(|own| match &message.kind {
+                    MessageKind::Channel => own.of(Topic::Channel).contains(&message.channel[..]),
+                    MessageKind::Shard => own.of(Topic::Shard).contains(&message.channel[..]),
+                    MessageKind::Pattern(pattern) => own.of(Topic::Pattern).contains(&pattern[..]),
+                })
+            });
+        if !listens {
+            return;
+        }
         delivery.message.write(&mut Reply::new(&mut connection.output, connection.session.protocol));
         self.mark_dirty(token);
     }

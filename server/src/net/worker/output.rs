@@ -28,12 +28,15 @@ impl Worker {
                 && !connection.readable
                 && unsent == 0
                 && !connection.queued
-                && connection.request.is_none();
+                && (connection.request.is_none() || connection.paused);
             if over || finished {
                 self.close(token);
                 continue;
             }
             if unsent > 0 {
+                if connection.send_again {
+                    self.mark_dirty(token);
+                }
                 self.check_output(token);
             } else {
                 connection.over_soft_limit = None;
@@ -51,6 +54,7 @@ impl Worker {
         let limit = &self.config.client_output_buffer_limit[class];
         if limit.soft > 0 && connection.unsent() as u64 > limit.soft {
             connection.over_soft_limit.get_or_insert_with(Instant::now);
+            self.over_soft_limit = true;
         } else {
             connection.over_soft_limit = None;
         }

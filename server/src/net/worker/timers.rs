@@ -17,7 +17,7 @@ pub(super) const EXPIRY_BATCH: usize = 128;
 impl Worker {
     /// How long to wait for events; `None` until there are some.
     pub(super) fn timeout(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || !self.slow.is_empty() {
+        if !self.ready.is_empty() || !self.slow.is_empty() || !self.dirty.is_empty() || self.more_mail {
             return Some(Duration::ZERO);
         }
         let mut timeout = None;
@@ -34,6 +34,9 @@ impl Worker {
         if let Some(round) = self.next_expiry_round {
             at_most(round.saturating_duration_since(Instant::now()));
         }
+        if let Some(again) = self.accept_again {
+            at_most(again.saturating_duration_since(Instant::now()));
+        }
         if self.wants_housekeeping() {
             at_most(self.next_housekeeping.saturating_duration_since(Instant::now()));
         }
@@ -44,10 +47,7 @@ impl Worker {
     }
 
     fn wants_housekeeping(&self) -> bool {
-        let limited = self.config.client_output_buffer_limit.iter().any(|limit| limit.soft > 0);
-        !self.connections.is_empty()
-            && (self.config.timeout > 0
-                || (limited && self.connections.iter().any(|(_, connection)| connection.over_soft_limit.is_some())))
+        !self.connections.is_empty() && (self.config.timeout > 0 || self.over_soft_limit)
     }
 
     pub(super) fn timers(&mut self) {
@@ -67,6 +67,10 @@ impl Worker {
                     self.enqueue(token);
                 }
             }
+        }
+        if self.accept_again.is_some_and(|again| again <= Instant::now()) {
+            self.accept_again = None;
+            self.accept_all();
         }
         if self.next_housekeeping <= Instant::now() {
             self.next_housekeeping = Instant::now() + HOUSEKEEPING;
@@ -128,5 +132,6 @@ impl Worker {
         for token in over {
             self.close(token);
         }
+        self.over_soft_limit = self.connections.iter().any(|(_, connection)| connection.over_soft_limit.is_some());
     }
 }

@@ -72,6 +72,7 @@ impl Worker {
     fn serve_slow(&mut self) {
         let start = Instant::now();
         while let Some(token) = self.slow.pop_front() {
+            self.connections[token].slow = false;
             self.advance(token, Lane::Slow);
             let round = std::mem::take(&mut self.next);
             self.execute_batch();
@@ -127,7 +128,10 @@ impl Worker {
                 }
                 Step::Read(id) => {
                     if lane == Lane::Fast && !table().get(id).command.flags.has(Flags::FAST) {
-                        self.slow.push_back(token);
+                        if !connection.slow {
+                            connection.slow = true;
+                            self.slow.push_back(token);
+                        }
                         break;
                     }
                     self.run_reads(token, id);

@@ -85,7 +85,10 @@ impl Worker {
             // What tells of a subscription is a message and not a reply: it comes even to a client that wants no replies.
             before = connection.output.len();
         }
-        settle(connection, before);
+        if !matches!(response.outcome, Outcome::Blocked { .. }) {
+            // One that waits has its reply still to come.
+            settle(connection, before);
+        }
         if connection.dirty {
             // It is sent with the rest.
         } else {
