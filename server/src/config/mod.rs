@@ -170,7 +170,8 @@ impl Default for Config {
             protected_mode: true,
             requirepass: Vec::new(),
             enable_protected_configs: ProtectedAction::No,
-            enable_debug_command: ProtectedAction::No,
+            // Nothing that `DEBUG` does here harms: an operator at the machine may compare the replicas.
+            enable_debug_command: ProtectedAction::Local,
             workers: 0,
             replicas: ReplicaLayout::NumaNodes,
             databases: 16,

@@ -38,7 +38,7 @@ impl Generator {
     pub fn command(&mut self) -> Words {
         loop {
             let words = self.any_command();
-            if !expires_soon(&words) {
+            if !expires_soon(&words) && !is_boundless(&words) {
                 return words;
             }
         }
@@ -300,7 +300,8 @@ impl Generator {
             0 if exists => drop(words.remove(place)),
             1 => words.truncate(place.max(1)),
             2 if exists => words.insert(place, words[place].clone()),
-            3 if exists => words[place] = self.value(),
+            // Redis writes words into errors up to a zero byte.
+            3 if exists => words[place] = self.value().into_iter().filter(|byte| *byte != 0).collect(),
             4 if exists => {
                 let other = 1 + self.draws.below(words.len() - 1);
                 words.swap(place, other);
@@ -346,10 +347,20 @@ fn expires_soon(words: &Words) -> bool {
         let number = str::from_utf8(word).ok().and_then(|text| text.parse().ok());
         number.is_some_and(|number: i64| (1..100_000).contains(&number))
     };
-    let takes_time = |word: &[u8], names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
     let by_command =
-        takes_time(&words[0], &["EXPIRE", "PEXPIRE", "SETEX", "PSETEX"]) && words.get(2).is_some_and(is_short);
-    by_command || words.windows(2).any(|pair| takes_time(&pair[0], &["EX", "PX"]) && is_short(&pair[1]))
+        is_any_of(&words[0], &["EXPIRE", "PEXPIRE", "SETEX", "PSETEX"]) && words.get(2).is_some_and(is_short);
+    by_command || words.windows(2).any(|pair| is_any_of(&pair[0], &["EX", "PX"]) && is_short(&pair[1]))
+}
+
+fn is_any_of(word: &[u8], names: &[&str]) -> bool {
+    names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// Whether a command asks for more than could be sent: so many elements, drawn one by one.
+fn is_boundless(words: &Words) -> bool {
+    let count = words.get(2).and_then(|word| str::from_utf8(word).ok()?.parse().ok());
+    count.is_some_and(|count: i64| count < -10_000)
+        && is_any_of(&words[0], &["SRANDMEMBER", "HRANDFIELD", "ZRANDMEMBER"])
 }
 
 /// The first item of a form, whether it may be there more than once, and what comes after it.

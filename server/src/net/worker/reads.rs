@@ -8,8 +8,8 @@ use rand::RngCore;
 use super::timers::EXPIRY_BATCH;
 use super::{OUTPUT_PER_TURN, Worker, settle};
 use crate::commands::{CommandId, Context, Flags, Run, table};
-use crate::resp::Reply;
-use crate::store::operation::Work;
+use crate::resp::{Protocol, Reply};
+use crate::store::operation::{Delivery, Work};
 use crate::store::{Call, Error, OwnedArguments, View};
 
 /// The most reads executed without letting writers in.
@@ -124,6 +124,7 @@ impl Worker {
             protocol: session.protocol,
         };
         let before = connection.output.len();
+        let delivered_before = self.outbox.deliveries.len();
         let mut reply = Reply::new(&mut connection.output, session.protocol);
         let mut context = Context {
             session,
@@ -150,6 +151,14 @@ impl Worker {
         }
         connection.limits_mut().authenticated = connection.session.authenticated || self.config.requirepass.is_empty();
         settle(connection, before);
+        // What a transaction has for its own client follows its reply, although the client may have stopped listening
+        // since. Only RESP3 can tell such a message from the next reply; `deliver` sorts out the others.
+        if connection.session.protocol == Protocol::Resp3 {
+            let to_itself = |delivery: &mut Delivery| delivery.client == connection.session.address;
+            for own in self.outbox.deliveries.extract_if(delivered_before.., to_itself) {
+                own.message.write(&mut Reply::new(&mut connection.output, Protocol::Resp3));
+            }
+        }
         let elapsed = start.elapsed().as_nanos() as u64;
         statistics.executed(id, 1, elapsed);
         if self.config.is_slow(elapsed) && !listed.command.flags.has(Flags::SKIP_SLOWLOG) {

@@ -160,7 +160,7 @@ fn parse_decimal(text: &[u8]) -> Option<Magnitude> {
             let product = u128::from(value) * 10u128.pow(exponent as u32);
             Some(Magnitude::round(product, 0))
         }
-        -27..0 if significant <= 19 => Some(divide_by_power_of_ten(value, -exponent as u32)),
+        -26..0 if significant <= 19 => Some(divide_by_power_of_ten(value, -exponent as u32)),
         _ => {
             let digits: Vec<u8> = whole.iter().chain(fraction).copied().collect();
             parse_long_decimal(&digits[digits.len() - significant..], exponent)
@@ -168,11 +168,11 @@ fn parse_decimal(text: &[u8]) -> Option<Magnitude> {
     }
 }
 
-/// `value / 10^exponent`, where the exponent is 27 at most.
+/// `value / 10^exponent`, where the exponent is 26 at most.
 fn divide_by_power_of_ten(value: u64, exponent: u32) -> Magnitude {
     let zeros = value.leading_zeros();
     let dividend = u128::from(value << zeros) << 64;
-    // 5^27 has 63 bits, so that the quotient has 65 or more: enough to round, with one bit that tells of a rest.
+    // 5^26 has 61 bits, so that the quotient has 67 or more: 64, one that tells the half, and one that tells of a rest.
     let divisor = 5u128.pow(exponent);
     let rest = u128::from(dividend % divisor != 0);
     Magnitude::round((dividend / divisor) | rest, -64 - i64::from(zeros) - i64::from(exponent))

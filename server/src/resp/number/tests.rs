@@ -160,6 +160,9 @@ fn sums() {
     assert_eq!(add(&"0".repeat(5120), "1"), Err(FloatError::NotAFloat));
     let largest = add("1e4932", "0").unwrap_or_default();
     assert!(largest.len() == 4933 && largest.starts_with("1000000000000000000006018949387963891323837774254533"));
+    // The quotient by 5^27 may have 65 bits, too few to tell a rest from a half.
+    let long = Extended::parse(b"47717507776716783830e-28");
+    assert!(long.is_some() && Extended::parse(b"4771750777671678383e-27") == long);
     // The smallest number, and one below half of it.
     assert!(Extended::parse(b"0x1p-16445").is_some() && Extended::parse(b"1e-4951").is_none());
 }
