@@ -1,5 +1,8 @@
 //! Hashes.
 
+mod packed;
+
+use self::packed::PackedPairs;
 use crate::config::EncodingLimits;
 use crate::store::SmallBytes;
 use crate::store::table::{Table, below};
@@ -9,7 +12,7 @@ type Pair = (SmallBytes, SmallBytes);
 
 /// A map of fields to values.
 ///
-/// It begins *packed*, as an array in the order of insertion, where finding a field costs O(n). When it outgrows the
+/// It begins *packed*, in the order of insertion in one allocation, where finding a field costs O(n). When it outgrows the
 /// limits it becomes a hash table, and remains one. The costs given for each method are those of the table; n is the
 /// number of fields.
 #[derive(Clone, Debug, Default)]
@@ -19,13 +22,13 @@ pub struct Hash {
 
 #[derive(Clone, Debug)]
 enum Form {
-    Packed(Vec<Pair>),
+    Packed(PackedPairs),
     Table(Table<Pair>),
 }
 
 impl Default for Form {
     fn default() -> Self {
-        Form::Packed(Vec::new())
+        Form::Packed(PackedPairs::default())
     }
 }
 
@@ -53,11 +56,10 @@ impl Hash {
 
     /// The value of `field`. O(1).
     pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
-        let (_, value) = match &self.form {
-            Form::Packed(pairs) => &pairs[find(pairs, field)?],
-            Form::Table(table) => table.get(field)?,
-        };
-        Some(value)
+        match &self.form {
+            Form::Packed(pairs) => pairs.get(field),
+            Form::Table(table) => table.get(field).map(|(_, value)| &**value),
+        }
     }
 
     /// Whether there is such a field. O(1).
@@ -67,29 +69,27 @@ impl Hash {
 
     /// Gives `field` the value; whether it is a new field. O(1).
     pub fn insert(&mut self, field: &[u8], value: &[u8], limits: &EncodingLimits) -> bool {
-        let value = SmallBytes::new(value);
         if let Form::Packed(pairs) = &mut self.form
             && field.len().max(value.len()) <= limits.hash_value
         {
-            if let Some(index) = find(pairs, field) {
-                pairs[index].1 = value;
+            if pairs.replace(field, value) {
                 return false;
             }
             if pairs.len() < limits.hash_entries {
-                pairs.push((SmallBytes::new(field), value));
+                pairs.push(field, value);
                 return true;
             }
         }
         let make = || (SmallBytes::new(field), SmallBytes::default());
         let (pair, is_new) = self.table().get_or_insert_with(field, make);
-        pair.1 = value;
+        pair.1 = SmallBytes::new(value);
         is_new
     }
 
     /// Removes `field`; whether there was one. O(1).
     pub fn remove(&mut self, field: &[u8]) -> bool {
         match &mut self.form {
-            Form::Packed(pairs) => find(pairs, field).map(|index| pairs.remove(index)).is_some(),
+            Form::Packed(pairs) => pairs.remove(field),
             Form::Table(table) => table.remove(field).is_some(),
         }
     }
@@ -97,10 +97,11 @@ impl Hash {
     /// All fields with their values, those of a packed hash in the order of insertion. O(n); fastest by `for_each`.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let (packed, table) = match &self.form {
-            Form::Packed(pairs) => (pairs.as_slice(), None),
-            Form::Table(table) => (&[][..], Some(table)),
+            Form::Packed(pairs) => (Some(pairs), None),
+            Form::Table(table) => (None, Some(table)),
         };
-        packed.iter().chain(table.into_iter().flat_map(Table::iter)).map(|(field, value)| (&**field, &**value))
+        let table = table.into_iter().flat_map(Table::iter).map(|(field, value)| (&**field, &**value));
+        packed.into_iter().flat_map(PackedPairs::iter).chain(table)
     }
 
     /// One step of an iteration that survives changes of the hash: visits about `count` fields with their values, and
@@ -119,34 +120,30 @@ impl Hash {
     /// One of the fields with its value, each with the same probability, or none if the hash is empty. Expected O(1).
     /// `random` returns 64 random bits; the choice depends on nothing else.
     pub fn random(&self, random: &mut impl FnMut() -> u64) -> Option<(&[u8], &[u8])> {
-        let (field, value) = match &self.form {
-            Form::Packed(pairs) if pairs.is_empty() => return None,
-            Form::Packed(pairs) => &pairs[below(pairs.len() as u64, random) as usize],
-            Form::Table(table) => table.random(random)?,
-        };
-        Some((field, value))
+        match &self.form {
+            Form::Packed(pairs) if pairs.len() == 0 => None,
+            Form::Packed(pairs) => pairs.iter().nth(below(pairs.len() as u64, random) as usize),
+            Form::Table(table) => table.random(random).map(|(field, value)| (&**field, &**value)),
+        }
     }
 
     /// Bytes allocated. O(n).
     pub fn memory(&self) -> usize {
-        let form = match &self.form {
-            Form::Packed(pairs) => pairs.capacity() * size_of::<Pair>(),
-            Form::Table(table) => table.memory(),
-        };
-        let heap_size = |(field, value): &Pair| field.heap_size() + value.heap_size();
-        let elsewhere: usize = match &self.form {
-            Form::Packed(pairs) => pairs.iter().map(heap_size).sum(),
-            Form::Table(table) => table.iter().map(heap_size).sum(),
-        };
-        form + elsewhere
+        match &self.form {
+            Form::Packed(pairs) => pairs.memory(),
+            Form::Table(table) => {
+                let elsewhere = table.iter().map(|(field, value)| field.heap_size() + value.heap_size());
+                table.memory() + elsewhere.sum::<usize>()
+            }
+        }
     }
 
     /// The table, which a packed hash becomes first.
     fn table(&mut self) -> &mut Table<Pair> {
-        if let Form::Packed(pairs) = &mut self.form {
+        if let Form::Packed(pairs) = &self.form {
             let mut table = Table::new();
-            for pair in std::mem::take(pairs) {
-                table.insert(pair);
+            for (field, value) in pairs.iter() {
+                table.insert((SmallBytes::new(field), SmallBytes::new(value)));
             }
             self.form = Form::Table(table);
         }
@@ -155,15 +152,6 @@ impl Hash {
             Form::Packed(_) => unreachable!("the hash has just been converted"),
         }
     }
-}
-
-/// The index of a field.
-#[inline]
-fn find(pairs: &[Pair], field: &[u8]) -> Option<usize> {
-    // Fields of one hash tend to begin alike: most of the others are told by the length or the last byte.
-    pairs
-        .iter()
-        .position(|(other, _)| other.len() == field.len() && other.last() == field.last() && other.as_slice() == field)
 }
 
 #[cfg(test)]
