@@ -1,10 +1,12 @@
 //! The program `nr-server`.
 
-use std::io::Write;
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use mio::net::UnixStream;
 use nr_server::config::flags::{self, Invocation};
+use nr_server::log;
 use nr_server::memory::CountingAllocator;
 use nr_server::net;
 
@@ -18,21 +20,57 @@ fn main() -> ExitCode {
         Ok(Invocation::Version) => return print(&flags::version()),
         Err(error) => return fail(&error.to_string()),
     };
+    if let Err(error) = log::open(&config) {
+        return fail(&format!("can't open the log file {}: {error}", config.logfile.display()));
+    }
+    let pidfile = (!config.pidfile.as_os_str().is_empty()).then(|| config.dir.join(&config.pidfile));
     let signals = match signals() {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("can't watch for signals: {error}")),
     };
     match net::start(config, Some(signals)) {
         Ok(running) => {
-            let mut stdout = std::io::stdout();
             for address in running.addresses() {
-                // Who starts the server may read this from a pipe, or may have closed it.
-                let _ = writeln!(stdout, "nr-server {} listens at {address}", env!("CARGO_PKG_VERSION"));
+                log::notice(format_args!("listens at {address}"));
             }
-            let _ = stdout.flush();
-            if running.wait() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            let (workers, replicas) = (running.server().workers.len(), running.server().keyspace.replicas());
+            let (version, id) = (env!("CARGO_PKG_VERSION"), std::process::id());
+            log::notice(format_args!(
+                "nr-server {version} is ready to accept connections, PID: {id}, workers: {workers}, replicas: {replicas}"
+            ));
+            let identified = Identified::by(pidfile);
+            let is_well = running.wait();
+            drop(identified);
+            log::notice("bye");
+            if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => fail(&error.to_string()),
+    }
+}
+
+/// A file that holds the number of this process, and is gone when this is.
+struct Identified(Option<PathBuf>);
+
+impl Identified {
+    fn by(pidfile: Option<PathBuf>) -> Identified {
+        let written = pidfile.filter(|path| match fs::write(path, format!("{}\n", std::process::id())) {
+            Ok(()) => true,
+            Err(error) => {
+                log::warning(format_args!("can't write the pidfile {}: {error}", path.display()));
+                false
+            }
+        });
+        Identified(written)
+    }
+}
+
+impl Drop for Identified {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0
+            && let Err(error) = fs::remove_file(path)
+        {
+            log::warning(format_args!("can't remove the pidfile {}: {error}", path.display()));
+        }
     }
 }
 

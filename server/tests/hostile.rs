@@ -151,6 +151,23 @@ fn a_client_that_never_reads_is_disconnected_at_its_limit() {
 }
 
 #[test]
+fn nothing_is_sent_of_a_reply_over_the_limit() {
+    let server = TestServer::configured(|config| {
+        config.client_output_buffer_limit[0] = OutputLimit { hard: 100_000, ..OutputLimit::default() };
+    });
+    let mut client = server.client();
+    client.call(&[&b"SET"[..], b"large", &vec![b'x'; 200_000]]);
+    // Though the socket would take all of it.
+    client.send(&encode(&["GET", "large"]));
+    client.is_closed();
+    let mut client = server.client();
+    let of_transaction = ["MULTI", "SET a 1", "GET large", "SET b 1", "EXEC"];
+    client.send(of_transaction.map(|line| format!("{line}\r\n")).concat().as_bytes());
+    client.is_closed();
+    assert_eq!(server.client().run("EXISTS a b"), Value::Integer(2), "the transaction has taken place");
+}
+
+#[test]
 fn a_subscriber_that_never_reads_is_disconnected_and_the_publisher_goes_on() {
     let server = TestServer::configured(|config| {
         config.workers = 2;

@@ -93,6 +93,80 @@ fn a_signal_ends_it_after_the_replies_are_sent() {
 }
 
 #[test]
+fn it_writes_a_log_and_says_who_it_is() {
+    let directory = std::env::temp_dir().join(format!("nr-server-log-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a folder can be made");
+    let (log, pid) = (directory.join("nr.log"), directory.join("nr.pid"));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it has an address");
+    drop(listener);
+    let child = Command::new(PROGRAM)
+        .args(["--bind", "127.0.0.1", "--workers", "2", "--logfile", "nr.log", "--pidfile", "nr.pid", "--dir"])
+        .arg(&directory)
+        .args(["--port", &address.port().to_string()])
+        .spawn()
+        .expect("the program starts");
+    let mut program = Program { child, address };
+    let patience = Instant::now() + Duration::from_secs(20);
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
+    while read(&pid).is_empty() {
+        assert!(Instant::now() < patience, "there is no pidfile; the log: {}", read(&log));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(read(&pid).trim(), program.child.id().to_string());
+    let ask = |request: &[u8]| {
+        let mut client = program.connect();
+        client.write_all(request).expect("it takes a request");
+        let mut reply = [0; 64];
+        let length = client.read(&mut reply).expect("it replies");
+        assert_eq!(reply[..length].escape_ascii().to_string(), "+OK\\r\\n");
+    };
+    ask(b"CONFIG SET loglevel verbose\r\n");
+    ask(b"CONFIG SET loglevel warning\r\n");
+    program.signal("-TERM");
+    assert!(program.ended().success());
+    assert!(!pid.exists(), "the pidfile is gone with it");
+    let text = read(&log);
+    assert!(text.contains(&format!("listens at {address}\n")), "{text}");
+    assert!(text.contains("is ready to accept connections, PID: "), "{text}");
+    assert!(text.contains(" verbose: client ") && !text.contains("signal"), "{text}");
+    std::fs::remove_dir_all(&directory).expect("the folder can be removed");
+    let error = refused(&["--port", "0", "--logfile", "/nowhere/nr.log"]);
+    assert!(error.contains("can't open the log file /nowhere/nr.log"), "{error}");
+}
+
+#[test]
+fn replies_that_are_not_read_make_room_for_themselves() {
+    let program = Program::start(&["--maxmemory-policy", "allkeys-random"]);
+    let ask = |request: &str| {
+        let mut client = program.connect();
+        client.write_all(request.as_bytes()).expect("it takes a request");
+        client.write_all(b"QUIT\r\n").expect("it takes a request");
+        let mut reply = String::new();
+        client.read_to_string(&mut reply).expect("it replies");
+        reply
+    };
+    let field = |section: &str, name: &str| -> u64 {
+        let text = ask(&format!("INFO {section}\r\n"));
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::to_owned));
+        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().expect("it is a number")
+    };
+    ask("DEBUG POPULATE 1000 key 10000\r\n");
+    let limit = field("memory", "used_memory") + (4 << 20);
+    ask(&format!("CONFIG SET maxmemory {limit}\r\n"));
+    assert_eq!(field("stats", "evicted_keys"), 0);
+    let mut deaf = program.connect();
+    deaf.write_all("GET key:1\r\n".repeat(5000).as_bytes()).expect("it takes requests");
+    let patience = Instant::now() + Duration::from_secs(20);
+    while field("stats", "evicted_keys") == 0 {
+        assert!(Instant::now() < patience, "no key has made room");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // They are small, but the transaction would be refused if there were no room.
+    assert!(ask("SET small 1\r\n").starts_with("+OK"));
+}
+
+#[test]
 fn shutdown_ends_it() {
     let mut program = Program::start(&[]);
     program.connect().write_all(b"SHUTDOWN NOSAVE\r\n").unwrap();
@@ -134,10 +208,12 @@ fn what_is_wrong_is_named() {
 #[test]
 fn few_descriptors_are_lived_with() {
     let script = format!("ulimit -n 100; exec {PROGRAM} --port 0 --bind 127.0.0.1 --workers 2");
-    let mut child =
-        Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let mut child = Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let warning = lines.next().unwrap();
+    assert!(warning.contains("warning: the system permits 100 open files"), "{warning}");
+    assert!(warning.contains("maxclients"), "{warning}");
+    let line = lines.next().unwrap();
     let mut program = Program { child, address: line.trim().rsplit(' ').next().unwrap().parse().unwrap() };
     // More than there are descriptors for.
     let streams: Vec<TcpStream> = (0..150).map(|_| program.connect()).collect();
@@ -156,9 +232,6 @@ fn few_descriptors_are_lived_with() {
     }
     program.signal("-TERM");
     assert!(program.ended().success());
-    let mut told = String::new();
-    program.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-    assert!(told.contains("maxclients"), "{told}");
 }
 
 #[test]

@@ -97,7 +97,6 @@ pub static PARAMETERS: &[Parameter] = &[
         Kind::Words { syntax: "normal|replica|pubsub <hard bytes> <soft bytes> <soft seconds> ..." },
         own!(show_output_limits, read_output_limits),
     ),
-    integer("tracking-table-max-keys", 0, LONG, field!(tracking_table_max_keys)),
     // Threads and replicas
     integer("workers", 0, 1024, field!(workers)).fixed(),
     Parameter::new("replicas", Kind::Word { syntax: "numa|cache|<number>" }, own!(show_replicas, read_replicas))
@@ -108,29 +107,16 @@ pub static PARAMETERS: &[Parameter] = &[
     Parameter::new("maxmemory-policy", Kind::Choice(MaxmemoryPolicy::NAMES), field!(maxmemory_policy)),
     integer("maxmemory-samples", 1, INT, field!(maxmemory_samples)),
     integer("maxmemory-eviction-tenacity", 0, 100, field!(maxmemory_eviction_tenacity)),
-    Parameter::new(
-        "maxmemory-clients",
-        Kind::Word { syntax: "<bytes, or with unit>|<percent>%" },
-        own!(show_maxmemory_clients, read_maxmemory_clients),
-    ),
     integer("lfu-log-factor", 0, INT, field!(lfu_log_factor)),
     integer("lfu-decay-time", 0, INT, field!(lfu_decay_time)),
     // Work in the background
     integer("hz", 0, INT, field!(hz)),
-    boolean("dynamic-hz", field!(dynamic_hz)),
     integer("active-expire-effort", 1, 10, field!(active_expire_effort)),
-    boolean("activerehashing", field!(activerehashing)),
-    boolean("lazyfree-lazy-eviction", field!(lazyfree_lazy_eviction)),
-    boolean("lazyfree-lazy-expire", field!(lazyfree_lazy_expire)),
-    boolean("lazyfree-lazy-server-del", field!(lazyfree_lazy_server_del)),
-    boolean("lazyfree-lazy-user-del", field!(lazyfree_lazy_user_del)),
-    boolean("lazyfree-lazy-user-flush", field!(lazyfree_lazy_user_flush)),
     // Encodings
     integer("hash-max-listpack-entries", 0, LONG, field!(encodings.hash_entries)).alias(&["hash-max-ziplist-entries"]),
     memory("hash-max-listpack-value", 0, BYTES, field!(encodings.hash_value)).alias(&["hash-max-ziplist-value"]),
     integer("list-max-listpack-size", i32::MIN as i64, INT, field!(encodings.list_size))
         .alias(&["list-max-ziplist-size"]),
-    integer("list-compress-depth", 0, INT, field!(encodings.list_compress_depth)),
     integer("set-max-intset-entries", 0, LONG, field!(encodings.set_intset_entries)),
     integer("zset-max-listpack-entries", 0, LONG, field!(encodings.sorted_set_entries))
         .alias(&["zset-max-ziplist-entries"]),
@@ -155,6 +141,23 @@ pub static PARAMETERS: &[Parameter] = &[
     Parameter::new("logfile", Kind::Text, field!(logfile)).immutable(),
     Parameter::new("pidfile", Kind::Text, field!(pidfile)).immutable(),
     Parameter::new("dir", Kind::Word { syntax: "<directory>" }, own!(show_directory, read_directory)).protected(),
+    // For what has no counterpart here: memory is always freed in the background, tables grow bit by bit, lists are not
+    // compressed, clients are neither tracked nor evicted
+    integer("tracking-table-max-keys", 0, LONG, field!(tracking_table_max_keys)).inert(),
+    boolean("dynamic-hz", field!(dynamic_hz)).inert(),
+    boolean("activerehashing", field!(activerehashing)).inert(),
+    boolean("lazyfree-lazy-eviction", field!(lazyfree_lazy_eviction)).inert(),
+    boolean("lazyfree-lazy-expire", field!(lazyfree_lazy_expire)).inert(),
+    boolean("lazyfree-lazy-server-del", field!(lazyfree_lazy_server_del)).inert(),
+    boolean("lazyfree-lazy-user-del", field!(lazyfree_lazy_user_del)).inert(),
+    boolean("lazyfree-lazy-user-flush", field!(lazyfree_lazy_user_flush)).inert(),
+    integer("list-compress-depth", 0, INT, field!(encodings.list_compress_depth)).inert(),
+    Parameter::new(
+        "maxmemory-clients",
+        Kind::Word { syntax: "<bytes, or with unit>|<percent>%" },
+        own!(show_maxmemory_clients, read_maxmemory_clients),
+    )
+    .inert(),
     // Features that can only be off
     off("daemonize", "no", "running in the background is not supported; a service manager or a shell can do it")
         .immutable(),

@@ -278,10 +278,16 @@ impl Connection {
         // Relaxed, all of them: they are for people to look at, each by itself.
         record.last_interaction.store(now, Ordering::Relaxed);
         record.input.store(self.unread(), Ordering::Relaxed);
-        record.output.store(self.unsent(), Ordering::Relaxed);
-        record.output_capacity.store(self.output.capacity(), Ordering::Relaxed);
         record.blocked.store(self.waiting.is_some() || self.paused, Ordering::Relaxed);
         record.last_command.store(self.last_command, Ordering::Relaxed);
         self.session.publish();
+    }
+
+    /// Shows other workers how much the client has still to take.
+    pub fn publish_output(&self) {
+        let record = &self.session.record;
+        // Relaxed: as in `publish`.
+        record.output.store(self.unsent(), Ordering::Relaxed);
+        record.output_capacity.store(self.output.capacity(), Ordering::Relaxed);
     }
 }

@@ -19,6 +19,7 @@ use super::mailbox::{Link, Mail};
 use super::worker::{BATCH, MAILBOX, Parts, Worker, milliseconds};
 use crate::commands::Server;
 use crate::config::{Config, ReplicaLayout};
+use crate::log;
 use crate::store::Keyspace;
 use crate::store::garbage::Garbage;
 
@@ -145,7 +146,7 @@ pub fn start(mut config: Config, signals: Option<UnixStream>) -> Result<Running,
             match Worker::new(parts) {
                 Ok(worker) => worker.run(),
                 Err(error) => {
-                    eprintln!("nr-server: worker {index}: can't watch its sockets: {error}");
+                    log::warning(format_args!("worker {index}: can't watch its sockets: {error}"));
                     // Release: pairs with the Acquire of the other workers.
                     server.shutdown.store(true, Ordering::Release);
                 }
@@ -185,10 +186,10 @@ fn permitted_clients(clients: u32) -> u32 {
         return clients;
     }
     let reduced = permitted.saturating_sub(OWN).max(1) as u32;
-    eprintln!(
-        "nr-server: the system permits {permitted} open files: at most {reduced} clients, not {clients}. Raise the limit \
-         (ulimit -n), or set 'maxclients' lower."
-    );
+    log::warning(format_args!(
+        "the system permits {permitted} open files: at most {reduced} clients, not {clients}. Raise the limit (ulimit -n), \
+         or set 'maxclients' lower."
+    ));
     reduced
 }
 

@@ -37,6 +37,7 @@ use crate::commands::session::Replies;
 use crate::commands::state::WorkerStatistics;
 use crate::commands::{CommandId, Server};
 use crate::config::Config;
+use crate::log;
 use crate::net::connection::Connection;
 use crate::net::mailbox::{Link, Mail};
 use crate::resp::request;
@@ -190,7 +191,7 @@ impl Worker {
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != ErrorKind::Interrupted
             {
-                eprintln!("nr-server: worker {}: can't wait for events: {error}", self.index);
+                log::warning(format_args!("worker {}: can't wait for events: {error}", self.index));
                 self.server.shutdown.store(true, Ordering::Release);
             }
             self.now = milliseconds();
@@ -245,6 +246,7 @@ impl Worker {
                 let authenticated = connection.session.authenticated || self.config.requirepass.is_empty();
                 *connection.limits_mut() = request::Limits { authenticated, ..limits };
             }
+            log::set_level(self.config.loglevel);
             if self.index == 0 && self.config.maxmemory > 0 {
                 // What is over a new limit doesn't wait for the next write. There may be nothing that can go.
                 let _ = self.make_room();
@@ -292,6 +294,7 @@ impl Worker {
             // What the pipe holds says nothing but that a signal came.
             let _ = signals.read(&mut bytes);
         }
+        log::notice("asked to end by a signal");
         // Release: pairs with the Acquire in `is_over`.
         self.server.shutdown.store(true, Ordering::Release);
         for link in self.links.iter() {

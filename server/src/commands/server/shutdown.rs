@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::commands::Context;
+use crate::log;
 use crate::resp::Reply;
 use crate::store::{Call, Error};
 
@@ -22,6 +23,8 @@ pub(super) fn shutdown(context: &mut Context<'_>, call: &Call<'_>, _: &mut Reply
     if abort {
         return Err(Error::new("ERR No shutdown in progress."));
     }
+    let client = &context.session.record;
+    log::notice(format_args!("asked to end by client {} at {}", client.address.client, client.peer));
     // Release: pairs with the Acquire of the workers, who look once they get the mail that `look` asks for.
     context.server.shutdown.store(true, Ordering::Release);
     context.outbox.look = true;

@@ -11,6 +11,8 @@ use mio::{Interest, Token};
 use super::Worker;
 use crate::commands::Session;
 use crate::commands::state::{ClientRecord, lock};
+use crate::config::LogLevel;
+use crate::log;
 use crate::net::connection::{Connection, Received};
 use crate::net::mailbox::Mail;
 use crate::resp::request;
@@ -50,7 +52,7 @@ impl Worker {
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     // Out of descriptors, most likely. The listener tells of the waiting connections only once.
-                    eprintln!("nr-server: can't accept a connection: {error}");
+                    log::warning(format_args!("can't accept a connection: {error}"));
                     self.accept_again = Some(Instant::now() + ACCEPT_AGAIN);
                     return;
                 }
@@ -85,6 +87,9 @@ impl Worker {
         let record = Arc::new(ClientRecord::new(address, peer, local, descriptor, self.now));
         self.server.client_connected(record.clone());
         self.statistics().connections.add(1);
+        if log::writes(LogLevel::Verbose) {
+            log::write(LogLevel::Verbose, format_args!("client {} connected from {}", address.client, record.peer));
+        }
         if worker == self.index {
             self.connect(stream, record);
         } else {
@@ -125,6 +130,9 @@ impl Worker {
         let _ = self.poll.registry().deregister(connection.stream_mut());
         self.clients.remove(&client);
         self.server.client_gone(connection.session.address);
+        if log::writes(LogLevel::Verbose) {
+            log::write(LogLevel::Verbose, format_args!("client {client} is gone"));
+        }
         if let Some(Some(deadline)) = connection.waiting {
             self.deadlines.remove(&(deadline, client));
         }

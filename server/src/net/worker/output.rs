@@ -1,6 +1,6 @@
 //! Sending replies, and what becomes of clients that don't read them.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::Worker;
 use crate::net::connection::Connection;
@@ -14,8 +14,15 @@ impl Worker {
         for token in std::mem::take(&mut self.dirty) {
             let Some(connection) = self.connections.get_mut(token) else { continue };
             connection.dirty = false;
+            if self.is_over_limit(&self.connections[token]) {
+                // Nothing of a reply that is too long is sent, though the socket might take it.
+                self.close_for_output(token);
+                continue;
+            }
+            let connection = &mut self.connections[token];
             let result = connection.send();
             let unsent = connection.unsent();
+            connection.publish_output();
             let over = match &result {
                 Ok(length) => {
                     sent += *length as u64;
@@ -58,14 +65,19 @@ impl Worker {
         } else {
             connection.over_soft_limit = None;
         }
-        connection.publish(self.now);
         if self.is_over_limit(&self.connections[token]) {
-            self.statistics().output_limit_disconnections.add(1);
-            self.close(token);
+            self.close_for_output(token);
         }
     }
 
-    /// Whether the client's unsent output is over a limit, for too long if that is the soft one.
+    pub(super) fn close_for_output(&mut self, token: usize) {
+        self.statistics().output_limit_disconnections.add(1);
+        self.close(token);
+    }
+
+    /// Whether the client's unsent output is over a limit, for too long if that is the soft one: more than so many whole
+    /// seconds, as Redis counts.
+    #[inline]
     pub(super) fn is_over_limit(&self, connection: &Connection) -> bool {
         let limit = &self.config.client_output_buffer_limit[if connection.session.subscriptions > 0 { 2 } else { 0 }];
         let unsent = connection.unsent() as u64;
@@ -73,8 +85,6 @@ impl Worker {
             || (limit.hard > 0 && unsent > limit.hard)
             || (limit.soft > 0
                 && unsent > limit.soft
-                && connection
-                    .over_soft_limit
-                    .is_some_and(|since| since.elapsed() > Duration::from_secs(limit.soft_seconds)))
+                && connection.over_soft_limit.is_some_and(|since| since.elapsed().as_secs() > limit.soft_seconds))
     }
 }

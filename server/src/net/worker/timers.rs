@@ -7,9 +7,9 @@ use super::{HOUSEKEEPING, Worker, milliseconds};
 use crate::store::Keyspace;
 use crate::store::operation::{Outcome, Unblocked, Work};
 
-/// How often keys that have expired are looked for, if there are keys that expire.
-const EXPIRY_INTERVAL: Duration = Duration::from_millis(100);
-/// The longest that removing expired keys may take before clients are served again.
+/// How often a second keys that have expired are looked for, at most, if there are keys that expire (`hz`).
+const HIGHEST_FREQUENCY: u32 = 500;
+/// The longest that removing expired keys may take before clients are served again; `active-expire-effort` multiplies it.
 const EXPIRY_BUDGET: Duration = Duration::from_millis(5);
 /// Keys removed by one operation.
 pub(super) const EXPIRY_BATCH: usize = 128;
@@ -80,11 +80,15 @@ impl Worker {
         self.send_all();
     }
 
+    fn expiry_interval(&self) -> Duration {
+        Duration::from_secs(1) / self.config.hz.clamp(1, HIGHEST_FREQUENCY)
+    }
+
     /// Removes keys that have expired, if it is time to.
     fn expire(&mut self) {
         // Acquire: pairs with the Release of who arms it, whose key is then found below.
         if self.next_expiry_round.is_none() && self.server.expiry_armed.load(Ordering::Acquire) {
-            self.next_expiry_round = Some(Instant::now() + EXPIRY_INTERVAL);
+            self.next_expiry_round = Some(Instant::now() + self.expiry_interval());
         }
         let Some(due) = self.next_expiry_round else { return };
         if due > Instant::now() {
@@ -93,7 +97,8 @@ impl Worker {
         // Relaxed: a switch for tests.
         if self.server.active_expire.load(Ordering::Relaxed) && !self.is_paused() {
             let start = Instant::now();
-            while start.elapsed() < EXPIRY_BUDGET {
+            let budget = EXPIRY_BUDGET * self.config.active_expire_effort;
+            while start.elapsed() < budget {
                 let work = Work::Expire { now: milliseconds(), limit: EXPIRY_BATCH };
                 if matches!(self.write(work).outcome, Outcome::Nothing) {
                     break;
@@ -102,7 +107,7 @@ impl Worker {
             self.server.note_latency(&self.config, "expire-cycle", self.now, start.elapsed());
         }
         let any = |keyspace: &Keyspace| keyspace.databases.iter().any(|database| !database.expires_nothing());
-        self.next_expiry_round = Some(Instant::now() + EXPIRY_INTERVAL);
+        self.next_expiry_round = Some(Instant::now() + self.expiry_interval());
         if !self.handle.read(any) {
             // Disarm, then look once more: a key that came in between has either seen it disarmed and arms it again, or
             // is seen here. SeqCst: the store must come before the look.
@@ -117,7 +122,7 @@ impl Worker {
 
     fn housekeeping(&mut self) {
         let idle = i64::from(self.config.timeout) * 1000;
-        let mut over = Vec::new();
+        let (mut over, mut over_output) = (Vec::new(), Vec::new());
         for (token, connection) in &self.connections {
             // Relaxed: this thread writes it.
             let last = connection.session.record.last_interaction.load(Ordering::Relaxed);
@@ -125,12 +130,17 @@ impl Worker {
                 && self.now - last > idle
                 && connection.waiting.is_none()
                 && connection.session.subscriptions == 0;
-            if is_idle || self.is_over_limit(connection) {
+            if is_idle {
                 over.push(token);
+            } else if self.is_over_limit(connection) {
+                over_output.push(token);
             }
         }
         for token in over {
             self.close(token);
+        }
+        for token in over_output {
+            self.close_for_output(token);
         }
         self.over_soft_limit = self.connections.iter().any(|(_, connection)| connection.over_soft_limit.is_some());
     }

@@ -50,6 +50,11 @@ impl Worker {
             self.serve_slow();
             self.send_all();
         }
+        if self.config.maxmemory > 0 && !self.is_paused() {
+            // What clients have not read yet takes memory too, and they need not write anything for that. There may be no
+            // key that can go; then the next write is refused.
+            let _ = self.make_room();
+        }
     }
 
     /// Executes what these connections have sent, in rounds: each ends with a batch of writes.
