@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use common::{Client, TestServer, Value, encode, eventually};
-use nr_server::config::OutputLimit;
+use nr_server::config::{ClientsLimit, OutputLimit};
 
 /// A client that goes on as if nothing were.
 struct Bystander(Client);
@@ -165,6 +165,42 @@ fn nothing_is_sent_of_a_reply_over_the_limit() {
     client.send(of_transaction.map(|line| format!("{line}\r\n")).concat().as_bytes());
     client.is_closed();
     assert_eq!(server.client().run("EXISTS a b"), Value::Integer(2), "the transaction has taken place");
+}
+
+#[test]
+fn the_largest_clients_go_first_when_all_take_too_much() {
+    const MIB: usize = 1 << 20;
+    let server = TestServer::configured(|config| {
+        config.workers = 2;
+        // Buffers may be twice as large as what they hold.
+        config.maxmemory_clients = ClientsLimit::Bytes(29 * MIB as u64);
+    });
+    let mut bystander = Bystander::of(&server);
+    // Each has sent all but the last byte of its request.
+    let begin = |client: &mut Client, length: usize| {
+        client.send(format!("*2\r\n$4\r\nECHO\r\n${length}\r\n").as_bytes());
+        client.send(&vec![b'x'; length]);
+    };
+    let finish = |client: &mut Client, length: usize| {
+        client.send(b"\r\n");
+        assert_eq!(client.read(), Value::Bulk(vec![b'x'; length]));
+    };
+    let received = |bystander: &mut Bystander, length: usize| {
+        eventually("it is received", || bystander.0.run("CLIENT LIST").text().contains(&format!(" qbuf={length} ")));
+    };
+    let (mut spared, mut small, mut large) = (server.client(), server.client(), server.client());
+    spared.run("CLIENT NO-EVICT ON");
+    for (client, length) in [(&mut spared, 8 * MIB), (&mut small, 6 * MIB)] {
+        begin(client, length);
+        received(&mut bystander, format!("*2\r\n$4\r\nECHO\r\n${length}\r\n").len() + length);
+    }
+    large.send(format!("*2\r\n$4\r\nECHO\r\n${}\r\n", 64 * MIB).as_bytes());
+    // It is disconnected in the middle of it.
+    large.send_what_is_taken(&vec![b'x'; 64 * MIB]);
+    eventually("the largest is gone", || bystander.0.run("INFO stats").text().contains("evicted_clients:1\r\n"));
+    finish(&mut spared, 8 * MIB);
+    finish(&mut small, 6 * MIB);
+    bystander.is_served();
 }
 
 #[test]

@@ -107,6 +107,11 @@ pub static PARAMETERS: &[Parameter] = &[
     Parameter::new("maxmemory-policy", Kind::Choice(MaxmemoryPolicy::NAMES), field!(maxmemory_policy)),
     integer("maxmemory-samples", 1, INT, field!(maxmemory_samples)),
     integer("maxmemory-eviction-tenacity", 0, 100, field!(maxmemory_eviction_tenacity)),
+    Parameter::new(
+        "maxmemory-clients",
+        Kind::Word { syntax: "<bytes, or with unit>|<percent>%" },
+        own!(show_maxmemory_clients, read_maxmemory_clients),
+    ),
     integer("lfu-log-factor", 0, INT, field!(lfu_log_factor)),
     integer("lfu-decay-time", 0, INT, field!(lfu_decay_time)),
     // Work in the background
@@ -142,7 +147,7 @@ pub static PARAMETERS: &[Parameter] = &[
     Parameter::new("pidfile", Kind::Text, field!(pidfile)).immutable(),
     Parameter::new("dir", Kind::Word { syntax: "<directory>" }, own!(show_directory, read_directory)).protected(),
     // For what has no counterpart here: memory is always freed in the background, tables grow bit by bit, lists are not
-    // compressed, clients are neither tracked nor evicted
+    // compressed, and clients are not tracked
     integer("tracking-table-max-keys", 0, LONG, field!(tracking_table_max_keys)).inert(),
     boolean("dynamic-hz", field!(dynamic_hz)).inert(),
     boolean("activerehashing", field!(activerehashing)).inert(),
@@ -152,12 +157,6 @@ pub static PARAMETERS: &[Parameter] = &[
     boolean("lazyfree-lazy-user-del", field!(lazyfree_lazy_user_del)).inert(),
     boolean("lazyfree-lazy-user-flush", field!(lazyfree_lazy_user_flush)).inert(),
     integer("list-compress-depth", 0, INT, field!(encodings.list_compress_depth)).inert(),
-    Parameter::new(
-        "maxmemory-clients",
-        Kind::Word { syntax: "<bytes, or with unit>|<percent>%" },
-        own!(show_maxmemory_clients, read_maxmemory_clients),
-    )
-    .inert(),
     // Features that can only be off
     off("daemonize", "no", "running in the background is not supported; a service manager or a shell can do it")
         .immutable(),

@@ -146,6 +146,12 @@ impl Connection {
         }
     }
 
+    /// Bytes that it takes, with what it has queued for a transaction. O(1).
+    pub fn memory(&self) -> usize {
+        let queued = self.session.transaction.as_ref().map_or(0, |queue| queue.size);
+        size_of::<Self>() + size_of::<ClientRecord>() + self.input.capacity() + self.output.capacity() + queued
+    }
+
     /// Bytes received and not executed yet.
     pub fn unread(&self) -> usize {
         self.input.len() - self.consumed
@@ -280,6 +286,7 @@ impl Connection {
         record.input.store(self.unread(), Ordering::Relaxed);
         record.blocked.store(self.waiting.is_some() || self.paused, Ordering::Relaxed);
         record.last_command.store(self.last_command, Ordering::Relaxed);
+        record.memory.store(self.memory(), Ordering::Relaxed);
         self.session.publish();
     }
 
@@ -289,5 +296,6 @@ impl Connection {
         // Relaxed: as in `publish`.
         record.output.store(self.unsent(), Ordering::Relaxed);
         record.output_capacity.store(self.output.capacity(), Ordering::Relaxed);
+        record.memory.store(self.memory(), Ordering::Relaxed);
     }
 }

@@ -11,6 +11,7 @@
 //!    at most.
 
 mod connections;
+mod footprint;
 mod mail;
 mod output;
 mod reads;

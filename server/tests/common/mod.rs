@@ -119,6 +119,12 @@ impl Client {
         self.stream.write_all(bytes).expect("the server takes what is sent");
     }
 
+    /// Sends bytes until the server closes the connection.
+    pub fn send_what_is_taken(&mut self, bytes: &[u8]) {
+        let sent = self.stream.write_all(bytes);
+        assert!(sent.is_err(), "the server takes all of it");
+    }
+
     /// Sends one command and doesn't wait for its reply.
     pub fn request<A: AsRef<[u8]>>(&mut self, arguments: &[A]) {
         self.send(&encode(arguments));

@@ -36,17 +36,14 @@ impl Footprint {
             let tables = filled.map(|(index, database)| (index, database.overhead() as u64)).collect();
             (tables, keyspace.databases.iter().map(|database| database.len() as u64).sum())
         });
-        let buffers = |record: &ClientRecord| {
-            let parts = [&record.input, &record.output_capacity, &record.queued_size];
-            // Relaxed: sums for people to look at.
-            parts.map(|bytes| bytes.load(Ordering::Relaxed) as u64).iter().sum::<u64>()
-        };
+        // Relaxed: a sum for people to look at.
+        let taken = |record: &ClientRecord| record.memory.load(Ordering::Relaxed) as u64;
         Footprint {
             used: memory::used(),
             peak: memory::peak(),
             startup: context.server.startup_memory,
             resident: process::resident_memory(),
-            clients: lock(&context.server.clients).values().map(|record| buffers(record)).sum(),
+            clients: lock(&context.server.clients).values().map(|record| taken(record)).sum(),
             tables,
             keys,
             replicas: context.server.keyspace.replicas() as u64,

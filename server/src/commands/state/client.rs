@@ -41,6 +41,8 @@ pub struct ClientRecord {
     pub output: AtomicUsize,
     /// Bytes of memory for output.
     pub output_capacity: AtomicUsize,
+    /// Bytes that its buffers, its queued commands and its state take.
+    pub memory: AtomicUsize,
     /// Bytes of memory for the arguments of its transaction.
     pub queued_size: AtomicUsize,
     /// The protocol version: 2 or 3.
@@ -81,6 +83,7 @@ impl ClientRecord {
             input: AtomicUsize::new(0),
             output: AtomicUsize::new(0),
             output_capacity: AtomicUsize::new(0),
+            memory: AtomicUsize::new(0),
             queued_size: AtomicUsize::new(0),
             protocol: AtomicU32::new(2),
             blocked: AtomicBool::new(false),

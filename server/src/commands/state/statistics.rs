@@ -60,6 +60,12 @@ pub struct WorkerStatistics {
     pub turns: Counter,
     /// Clients disconnected as they did not read their replies.
     pub output_limit_disconnections: Counter,
+    /// Clients disconnected as all clients took too much memory.
+    pub evicted_clients: Counter,
+    /// Bytes that its clients take, while there is a limit.
+    pub client_memory: AtomicU64,
+    /// The bytes of the largest client that it would disconnect; 0 if there is none or no need.
+    pub largest_client: AtomicU64,
     /// Clients disconnected as they sent more than is kept.
     pub query_limit_disconnections: Counter,
     /// Whether the latencies of commands are recorded, as the configuration has it.
@@ -98,6 +104,9 @@ impl WorkerStatistics {
             batched: Counter::default(),
             turns: Counter::default(),
             output_limit_disconnections: Counter::default(),
+            evicted_clients: Counter::default(),
+            client_memory: AtomicU64::new(0),
+            largest_client: AtomicU64::new(0),
             query_limit_disconnections: Counter::default(),
             records_latencies: AtomicBool::new(records_latencies),
             by_command: (0..table().len()).map(|_| CommandStatistics::default()).collect(),
@@ -137,6 +146,7 @@ impl WorkerStatistics {
             &self.batched,
             &self.turns,
             &self.output_limit_disconnections,
+            &self.evicted_clients,
             &self.query_limit_disconnections,
         ];
         counters.into_iter().for_each(Counter::reset);

@@ -50,6 +50,7 @@ impl Worker {
             self.serve_slow();
             self.send_all();
         }
+        self.limit_clients();
         if self.config.maxmemory > 0 && !self.is_paused() {
             // What clients have not read yet takes memory too, and they need not write anything for that. There may be no
             // key that can go; then the next write is refused.

@@ -86,7 +86,7 @@ fn describe(record: &ClientRecord, now: i64, text: &mut String) {
         queued = record.queued.load(ORDERING),
         fixed = output - listed,
         list = listed.div_ceil(FIXED_OUTPUT),
-        total = input + capacity + queued_size + size_of::<ClientRecord>(),
+        total = record.memory.load(ORDERING),
         events = if output > 0 { "rw" } else { "r" },
         protocol = record.protocol.load(ORDERING),
     );

@@ -33,7 +33,7 @@ pub(super) fn statistics(context: &mut Context<'_>, _: &Call<'_>, fields: &mut F
     fields.field("expired_stale_perc", "0.00");
     fields.field("expired_time_cap_reached_count", 0);
     fields.field("evicted_keys", counters.evicted);
-    fields.field("evicted_clients", 0);
+    fields.field("evicted_clients", server.total(|worker| &worker.evicted_clients));
     fields.field("keyspace_hits", server.total(|worker| &worker.hits));
     fields.field("keyspace_misses", server.total(|worker| &worker.misses));
     fields.field("pubsub_channels", topics[0]);
