@@ -42,9 +42,10 @@ pub mod topology;
 
 pub use builder::{Builder, Replicas};
 pub use dispatch::Dispatch;
-pub use error::{BuildError, ExecuteError, RegisterError};
+pub use error::{AddReplicaError, BuildError, ExecuteError, RegisterError, RemoveReplicaError};
 pub use handle::{Handle, OwnedHandle};
 pub use node_replicated::NodeReplicated;
+pub use placement::Place;
 pub use replica::{PanicPolicy, ReplicaId};
 pub use stats::{LogStats, ReplicaStats, Stats};
 pub use topology::{Topology, TopologyError};

@@ -8,13 +8,15 @@ use crate::error::BuildError;
 use crate::log::{Entry, Log};
 use crate::node_replicated::NodeReplicated;
 use crate::placement::Placement;
-use crate::replica::{PanicPolicy, Poison, ReplicaId, ReplicaSet};
+use crate::replica::{Founder, PanicPolicy, Poison, ReplicaId, ReplicaSet};
 use crate::topology::Topology;
 
 /// The most entries that a log can have: 16 Mi.
 const MAX_LOG_ENTRIES: usize = 1 << 24;
 /// The most replicas that a structure can have.
 pub(crate) const MAX_REPLICAS: usize = 1024;
+/// How many replicas there may be at once by default, if no more are asked for from the start.
+const DEFAULT_MAX_REPLICAS: usize = 32;
 /// What the entries of a log take by default, in bytes, unless operations are so large that these would be very few. The ring
 /// is gone through again and again: it should stay in a core's second-level cache, beside some of the user's data.
 const DEFAULT_LOG_BYTES: usize = 256 << 10;
@@ -68,6 +70,7 @@ pub struct Builder {
     log_entries: Option<usize>,
     topology: Option<Topology>,
     on_panic: PanicPolicy,
+    max_replicas: Option<usize>,
 }
 
 impl Builder {
@@ -84,6 +87,13 @@ impl Builder {
     /// lag further behind before others help it; a shorter one stays in the cache.
     pub fn log_entries(mut self, entries: usize) -> Self {
         self.log_entries = Some(entries);
+        self
+    }
+
+    /// How many replicas there may be at once, with those that are [added](NodeReplicated::add_replica) later: at most 1,024. By
+    /// default 32, or as many as are built if these are more. Each costs 8 bytes, and 128 in the log, until it is used.
+    pub fn max_replicas(mut self, replicas: usize) -> Self {
+        self.max_replicas = Some(replicas);
         self
     }
 
@@ -108,7 +118,7 @@ impl Builder {
     /// [`BuildError`] if the log or the replicas can't be of the number asked for, or there is no memory for the log.
     pub fn build<D: Dispatch + Clone>(self, data: D) -> Result<NodeReplicated<D>, BuildError> {
         let placement = self.plan()?;
-        let last = placement.replicas() - 1;
+        let last = placement.founders().len() - 1;
         let mut data = Some(data);
         self.assemble(placement, |replica| {
             let copy = if replica.index() == last { data.take() } else { data.clone() };
@@ -132,19 +142,33 @@ impl Builder {
         mut make: impl FnMut(ReplicaId) -> D,
     ) -> Result<NodeReplicated<D>, BuildError> {
         let entries = self.log_capacity::<D::WriteOperation>()?;
+        let replicas = placement.founders().len();
+        let room = self.room_for(replicas)?;
         let log =
-            match placement.replicas() {
+            match replicas {
                 1 => None,
-                replicas => Some(Log::new(entries, replicas).map_err(|_| BuildError::LogMemory {
+                _ => Some(Log::new(entries, room).map_err(|_| BuildError::LogMemory {
                     entries,
                     entry_bytes: size_of::<Entry<D::WriteOperation>>(),
                 })?),
             };
         let poison = Poison::new(self.on_panic);
-        let replicas: Vec<_> = (0..placement.replicas())
-            .map(|index| (make(ReplicaId::new(index)), placement.reader_cells(index)))
-            .collect();
-        Ok(NodeReplicated::from_parts(ReplicaSet::new(log, poison, entries, replicas.into_iter()), placement))
+        let found = |(index, &home): (usize, &usize)| Founder {
+            data: make(ReplicaId::new(index)),
+            home,
+            cells: placement.reader_cells(home, replicas),
+        };
+        let founders: Vec<_> = placement.founders().iter().enumerate().map(found).collect();
+        Ok(NodeReplicated::from_parts(ReplicaSet::new(log, poison, entries, founders.into_iter(), room), placement))
+    }
+
+    fn room_for(&self, replicas: usize) -> Result<usize, BuildError> {
+        match self.max_replicas {
+            None => Ok(DEFAULT_MAX_REPLICAS.max(replicas)),
+            Some(room) if room < replicas => Err(BuildError::Replicas { requested: replicas, max: room }),
+            Some(room) if room > MAX_REPLICAS => Err(BuildError::Replicas { requested: room, max: MAX_REPLICAS }),
+            Some(room) => Ok(room),
+        }
     }
 
     fn plan(&self) -> Result<Placement, BuildError> {

@@ -1,8 +1,10 @@
 //! What can go wrong, by operation. Errors of operations hand back what was given.
 
+use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
+use crate::placement::Place;
 use crate::replica::ReplicaId;
 
 /// Why an operation was not executed. Nothing has happened to the structure, and `returned` is what the caller had given: the
@@ -85,22 +87,25 @@ pub enum RegisterError {
     NoSuchReplica {
         /// The replica that was asked for.
         id: ReplicaId,
-        /// How many there are; ids run from 0 to one less.
-        replicas: usize,
+        /// Those that there are, ascending.
+        present: Vec<ReplicaId>,
     },
 }
 
 impl fmt::Display for RegisterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSuchReplica { id, replicas } => {
-                write!(
-                    f,
-                    "there is no {id}: the structure has {replicas}, numbered 0 to {}",
-                    replicas.saturating_sub(1)
-                )
-            }
+        let Self::NoSuchReplica { id, present } = self;
+        let replicas = present.len();
+        write!(f, "there is no {id}: the structure has {replicas}, numbered ")?;
+        let last = present.last().map_or(0, |last| last.index());
+        if last + 1 == replicas {
+            return write!(f, "0 to {last}");
         }
+        for (index, id) in present.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{}", id.index())?;
+        }
+        Ok(())
     }
 }
 
@@ -155,3 +160,77 @@ impl fmt::Display for BuildError {
 }
 
 impl Error for BuildError {}
+
+/// Why no replica was added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AddReplicaError {
+    /// The topology has no such place with processors that this process may use.
+    #[non_exhaustive]
+    NoSuchPlace {
+        /// Where the replica was to be.
+        place: Place,
+    },
+    /// There are as many replicas as there may be.
+    #[non_exhaustive]
+    Full {
+        /// How many: see [`Builder::max_replicas`](crate::Builder::max_replicas).
+        max: usize,
+    },
+    /// There is not enough memory for the log, which a second replica needs.
+    #[non_exhaustive]
+    LogMemory {
+        /// How many entries the log was to have.
+        entries: usize,
+    },
+}
+
+impl fmt::Display for AddReplicaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchPlace { place } => {
+                write!(f, "the topology has no {place} with CPUs that may be used (see NodeReplicated::topology)")
+            }
+            Self::Full { max } => {
+                write!(f, "there can't be more than {max} replicas at once (see Builder::max_replicas)")
+            }
+            Self::LogMemory { entries } => {
+                write!(
+                    f,
+                    "no memory for a log of {entries} entries, which a second replica needs (see Builder::log_entries)"
+                )
+            }
+        }
+    }
+}
+
+impl Error for AddReplicaError {}
+
+/// Why no replica was removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemoveReplicaError {
+    /// There is no such replica, or not any more.
+    #[non_exhaustive]
+    NoSuchReplica {
+        /// The replica that was to be removed.
+        id: ReplicaId,
+    },
+    /// It is the only one left.
+    #[non_exhaustive]
+    Last {
+        /// The replica that was to be removed.
+        id: ReplicaId,
+    },
+}
+
+impl fmt::Display for RemoveReplicaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchReplica { id } => write!(f, "there is no {id} (see NodeReplicated::replica_ids)"),
+            Self::Last { id } => write!(f, "{id} is the only one: add another before removing it"),
+        }
+    }
+}
+
+impl Error for RemoveReplicaError {}

@@ -9,12 +9,13 @@ use core::marker::PhantomData;
 use crate::dispatch::Dispatch;
 use crate::error::ExecuteError;
 use crate::node_replicated::NodeReplicated;
-use crate::replica::{ReaderCell, Replica, ReplicaId, ReplicaSet};
+use crate::replica::{ReaderCell, Refusal, Refused, Replica, ReplicaId, ReplicaSet};
 
 /// A thread's access to a [`NodeReplicated`], through one of its replicas.
 ///
 /// May be sent to another thread, but used by one at a time: `Send`, not `Sync`, not `Copy`. Dropping it gives everything
-/// back that it had. If what you need must not borrow the structure, take an [`OwnedHandle`].
+/// back that it had. If what you need must not borrow the structure, take an [`OwnedHandle`]. If the replica is removed, the handle
+/// goes over to another one at its next call.
 ///
 /// ```
 /// fn sent<T: Send>() {}
@@ -70,7 +71,9 @@ use crate::replica::{ReaderCell, Replica, ReplicaId, ReplicaSet};
 /// ```
 #[must_use = "a handle is for executing operations"]
 pub struct Handle<'a, D: Dispatch> {
-    access: Access<'a, D>,
+    structure: &'a NodeReplicated<D>,
+    replica: &'a Replica<D>,
+    cell: &'a ReaderCell,
     not_sync: PhantomData<Cell<()>>,
 }
 
@@ -120,42 +123,58 @@ struct Access<'a, D: Dispatch> {
 }
 
 impl<'a, D: Dispatch> Handle<'a, D> {
-    /// On the replica of that index, which exists.
-    pub(crate) fn new(set: &'a ReplicaSet<D>, replica: usize) -> Self {
-        let replica = &set.replicas()[replica];
+    /// On the replica of that index, if there has ever been one.
+    pub(crate) fn new(structure: &'a NodeReplicated<D>, replica: usize) -> Option<Self> {
+        let replica = structure.set().replica(replica)?;
         let cell = replica.lock.cell(replica.lock.assign_cell());
-        Self { access: Access { set, replica, cell }, not_sync: PhantomData }
+        Some(Self { structure, replica, cell, not_sync: PhantomData })
     }
 
     #[inline]
-    fn access(&self) -> &Access<'a, D> {
-        &self.access
+    fn access(&self) -> Access<'a, D> {
+        Access { set: self.structure.set(), replica: self.replica, cell: self.cell }
+    }
+
+    fn structure(&self) -> &NodeReplicated<D> {
+        self.structure
+    }
+
+    fn settle_on(&mut self, replica: ReplicaId) {
+        if let Some(settled) = Self::new(self.structure, replica.index()) {
+            *self = settled;
+        }
     }
 }
 
 impl<D: Dispatch> Drop for Handle<'_, D> {
     fn drop(&mut self) {
-        self.access.cell.resign();
+        self.cell.resign();
     }
 }
 
 impl<D: Dispatch> OwnedHandle<D> {
-    /// On the replica of that index, which exists.
-    pub(crate) fn new(structure: Arc<NodeReplicated<D>>, replica: usize) -> Self {
-        let cell = structure.set().replicas()[replica].lock.assign_cell();
-        Self { structure, replica, cell, not_sync: PhantomData }
+    /// On the replica of that index, if there has ever been one.
+    pub(crate) fn new(structure: Arc<NodeReplicated<D>>, replica: usize) -> Option<Self> {
+        let cell = structure.set().replica(replica)?.lock.assign_cell();
+        Some(Self { structure, replica, cell, not_sync: PhantomData })
     }
 
     #[inline]
     fn access(&self) -> Access<'_, D> {
         let set = self.structure.set();
-        let replica = &set.replicas()[self.replica];
+        let replica = set.replica(self.replica).expect("a place that was once in use stays");
         Access { set, replica, cell: replica.lock.cell(self.cell) }
     }
 
     /// The structure that the handle is on.
     pub fn structure(&self) -> &Arc<NodeReplicated<D>> {
         &self.structure
+    }
+
+    fn settle_on(&mut self, replica: ReplicaId) {
+        if let Some(settled) = Self::new(Arc::clone(&self.structure), replica.index()) {
+            *self = settled;
+        }
     }
 }
 
@@ -167,21 +186,17 @@ impl<D: Dispatch> Drop for OwnedHandle<D> {
 
 impl<D: Dispatch> Access<'_, D> {
     #[inline]
-    fn read<T, R>(&self, input: T, f: impl FnOnce(&D, T) -> R) -> Result<R, ExecuteError<T>> {
+    fn read<T, R>(&self, input: T, f: impl FnOnce(&D, T) -> R) -> Result<R, Refused<T>> {
         // SAFETY: whoever made `self` took the cell from the replica.
         unsafe { self.set.read(self.replica, self.cell, input, f) }
     }
 
     #[inline]
-    fn execute_mut(&self, op: D::WriteOperation) -> Result<D::Response, ExecuteError<D::WriteOperation>> {
+    fn execute_mut(&self, op: D::WriteOperation) -> Result<D::Response, Refused<D::WriteOperation>> {
         self.set.execute_mut(self.replica, op)
     }
 
-    fn execute_mut_batch(&self, ops: Operations<D>) -> Result<Vec<D::Response>, ExecuteError<Operations<D>>> {
-        let (len, max) = (ops.len(), self.set.max_batch());
-        if len > max {
-            return Err(ExecuteError::BatchTooLarge { len, max, returned: ops });
-        }
+    fn execute_mut_batch(&self, ops: Operations<D>) -> Result<Vec<D::Response>, Refused<Operations<D>>> {
         self.set.execute_mut_batch(self.replica, ops)
     }
 }
@@ -227,7 +242,7 @@ macro_rules! methods {
                 &mut self,
                 op: D::ReadOperation<'op>,
             ) -> Result<D::Response, ExecuteError<D::ReadOperation<'op>>> {
-                self.access().read(op, |data, op| data.dispatch(op))
+                self.persist(op, |access, op| access.read(op, |data, op| data.dispatch(op)))
             }
 
             /// Executes a write operation: on every replica, once each. Returns when it has been executed on this
@@ -267,7 +282,7 @@ macro_rules! methods {
                 &mut self,
                 op: D::WriteOperation,
             ) -> Result<D::Response, ExecuteError<D::WriteOperation>> {
-                self.access().execute_mut(op)
+                self.persist(op, |access, op| access.execute_mut(op))
             }
 
             /// Executes several write operations as one: no read, on any replica, sees a part of them, and no other
@@ -301,7 +316,12 @@ macro_rules! methods {
                 &mut self,
                 ops: impl IntoIterator<Item = D::WriteOperation>,
             ) -> Result<Vec<D::Response>, ExecuteError<Vec<D::WriteOperation>>> {
-                self.access().execute_mut_batch(ops.into_iter().collect())
+                let ops: Operations<D> = ops.into_iter().collect();
+                let (len, max) = (ops.len(), self.access().set.max_batch());
+                if len > max {
+                    return Err(ExecuteError::BatchTooLarge { len, max, returned: ops });
+                }
+                self.persist(ops, |access, ops| access.execute_mut_batch(ops))
             }
 
             /// Runs a closure on the local replica: a read that can borrow from the structure, compute on it and return
@@ -330,12 +350,53 @@ macro_rules! methods {
             /// If `f` does.
             #[inline]
             pub fn try_read<R, F: FnOnce(&D) -> R>(&mut self, f: F) -> Result<R, ExecuteError<F>> {
-                self.access().read(f, |data, f| f(data))
+                self.persist(f, |access, f| access.read(f, |data, f| f(data)))
             }
 
             /// The replica that the handle works through.
+            ///
+            /// If that is [removed](NodeReplicated::remove_replica), the handle goes over to another one at its next call.
             pub fn replica_id(&self) -> ReplicaId {
                 self.access().replica.id()
+            }
+
+            /// Moves the handle to the replica nearest the calling thread, and says which that is: for a thread that has
+            /// moved to another node, or to make use of a replica that has been [added](NodeReplicated::add_replica).
+            ///
+            /// If it is as near as any, it stays. Costs as much as to register.
+            pub fn rehome(&mut self) -> ReplicaId {
+                let nearest = self.structure().nearest_or(Some(self.replica_id()));
+                if nearest != self.replica_id() {
+                    self.settle_on(nearest);
+                }
+                self.replica_id()
+            }
+
+            /// Makes an attempt, on another replica if this one has been removed.
+            #[inline]
+            fn persist<T, R>(
+                &mut self,
+                mut input: T,
+                attempt: impl Fn(&Access<'_, D>, T) -> Result<R, Refused<T>>,
+            ) -> Result<R, ExecuteError<T>> {
+                loop {
+                    match attempt(&self.access(), input) {
+                        Ok(result) => return Ok(result),
+                        Err(Refused { reason: Refusal::Poisoned, returned }) => {
+                            return Err(ExecuteError::Poisoned { returned });
+                        }
+                        Err(Refused { reason: Refusal::Removed, returned }) => {
+                            self.move_on();
+                            input = returned;
+                        }
+                    }
+                }
+            }
+
+            #[cold]
+            fn move_on(&mut self) {
+                let nearest = self.structure().nearest_or(None);
+                self.settle_on(nearest);
             }
         }
 

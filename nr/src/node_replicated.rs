@@ -1,15 +1,16 @@
 //! The structure that users share.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::builder::Builder;
 use crate::dispatch::Dispatch;
-use crate::error::RegisterError;
+use crate::error::{AddReplicaError, RegisterError, RemoveReplicaError};
 use crate::handle::{Handle, OwnedHandle};
-use crate::placement::Placement;
-use crate::replica::{ReplicaId, ReplicaSet};
+use crate::placement::{Place, Placement};
+use crate::replica::{MembershipError, Replica, ReplicaId, ReplicaSet, Standing, drop_removed};
 use crate::stats::Stats;
 use crate::topology::Topology;
 
@@ -164,7 +165,7 @@ impl<D: Dispatch> NodeReplicated<D> {
     /// # Errors
     /// None at present.
     pub fn register(&self) -> Result<Handle<'_, D>, RegisterError> {
-        self.register_on(self.placement.nearest())
+        self.register_on(self.nearest_or(None))
     }
 
     /// A handle on that replica. As for [`register`](Self::register) otherwise.
@@ -173,12 +174,25 @@ impl<D: Dispatch> NodeReplicated<D> {
     /// [`RegisterError::NoSuchReplica`] if there is none of that number.
     pub fn register_on(&self, replica: ReplicaId) -> Result<Handle<'_, D>, RegisterError> {
         self.check(replica)?;
-        Ok(Handle::new(&self.set, replica.index()))
+        Handle::new(self, replica.index()).ok_or_else(|| self.no_such_replica(replica))
     }
 
     fn check(&self, id: ReplicaId) -> Result<(), RegisterError> {
-        let replicas = self.replicas();
-        if id.index() < replicas { Ok(()) } else { Err(RegisterError::NoSuchReplica { id, replicas }) }
+        let is_present = |replica: &Replica<D>| replica.standing() != Standing::Absent;
+        match self.set.replica(id.index()).is_some_and(is_present) {
+            true => Ok(()),
+            false => Err(self.no_such_replica(id)),
+        }
+    }
+
+    fn no_such_replica(&self, id: ReplicaId) -> RegisterError {
+        RegisterError::NoSuchReplica { id, present: self.replica_ids() }
+    }
+
+    /// The replica nearest the calling thread; `favourite` if that is as near as any.
+    pub(crate) fn nearest_or(&self, favourite: Option<ReplicaId>) -> ReplicaId {
+        let present = self.set.present().map(|replica| (replica.id(), replica.home()));
+        self.placement.nearest(present, favourite)
     }
 
     /// A handle that borrows nothing, on the replica nearest the calling thread: for servers and thread pools.
@@ -186,7 +200,7 @@ impl<D: Dispatch> NodeReplicated<D> {
     /// # Errors
     /// As for [`register`](Self::register).
     pub fn register_owned(self: &Arc<Self>) -> Result<OwnedHandle<D>, RegisterError> {
-        self.register_owned_on(self.placement.nearest())
+        self.register_owned_on(self.nearest_or(None))
     }
 
     /// A handle that borrows nothing, on that replica.
@@ -195,12 +209,88 @@ impl<D: Dispatch> NodeReplicated<D> {
     /// As for [`register_on`](Self::register_on).
     pub fn register_owned_on(self: &Arc<Self>, replica: ReplicaId) -> Result<OwnedHandle<D>, RegisterError> {
         self.check(replica)?;
-        Ok(OwnedHandle::new(Arc::clone(self), replica.index()))
+        OwnedHandle::new(Arc::clone(self), replica.index()).ok_or_else(|| self.no_such_replica(replica))
     }
 
-    /// How many replicas there are. Their ids are 0 to one less.
+    /// How many replicas there are. As long as none has been removed, their ids are 0 to one less; see
+    /// [`replica_ids`](Self::replica_ids).
     pub fn replicas(&self) -> usize {
-        self.set.replicas().len()
+        self.set.present().count()
+    }
+
+    /// The ids of the replicas that there are now, ascending.
+    pub fn replica_ids(&self) -> Vec<ReplicaId> {
+        self.set.present().map(Replica::id).collect()
+    }
+
+    /// Adds a replica while the structure is in use: a clone of another one, up to date, at `place`.
+    ///
+    /// Handles are not moved to it: new ones are given to it if it is nearest, and others after
+    /// [`Handle::rehome`]. With a second replica the log comes into use: it is made at the first time, and kept.
+    ///
+    /// Takes as long as it takes to clone the structure. Meanwhile the replica that is cloned, the one with the fewest
+    /// handles, goes on being read, and is not written; other replicas go on until the log is full. So writers may have to wait for the
+    /// clone. If another replica is being added or removed, waits for that first. Must not be called from [`Dispatch`]'s methods or
+    /// from within [`Handle::read`], which could wait for themselves.
+    ///
+    /// # Errors
+    /// * [`AddReplicaError::NoSuchPlace`]: the topology has no such node, or none of its processors may be used.
+    /// * [`AddReplicaError::Full`]: there are as many replicas as [`Builder::max_replicas`] allows.
+    /// * [`AddReplicaError::LogMemory`]: there is no memory for the log.
+    ///
+    /// # Panics
+    /// If `clone` does, with its payload; nothing has changed then.
+    ///
+    /// ```
+    /// use nr::{NodeReplicated, Place};
+    /// # #[derive(Clone)]
+    /// # struct Counter(u64);
+    /// # impl nr::Dispatch for Counter {
+    /// #     type ReadOperation<'a> = ();
+    /// #     type WriteOperation = u64;
+    /// #     type Response = u64;
+    /// #     fn dispatch(&self, _: ()) -> u64 { self.0 }
+    /// #     fn dispatch_mut(&mut self, add: &u64) -> u64 { self.0 += add; self.0 }
+    /// # }
+    ///
+    /// let counter = NodeReplicated::new(Counter(40));
+    /// let replica = counter.add_replica(Place::Here)?;
+    /// counter.register_on(replica)?.execute_mut(2);
+    /// counter.remove_replica(replica)?;
+    /// assert_eq!(counter.register()?.execute(()), 42);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add_replica(&self, place: Place) -> Result<ReplicaId, AddReplicaError>
+    where
+        D: Clone,
+    {
+        let home = self.placement.home_at(place).ok_or(AddReplicaError::NoSuchPlace { place })?;
+        let cells = self.placement.reader_cells(home, self.replicas() + 1);
+        self.set.add(D::clone, home, cells).map_err(|error| match error {
+            MembershipError::LogMemory => AddReplicaError::LogMemory { entries: self.set.max_batch() },
+            _ => AddReplicaError::Full { max: self.set.room() },
+        })
+    }
+
+    /// Removes a replica while the structure is in use, and drops its copy of the structure.
+    ///
+    /// Its handles go over to other replicas at their next call, each to the one nearest its thread; an operation that is under way
+    /// is executed here or there, once. What operations the replica had executed for its handles are in the log and
+    /// not lost. With one replica left the log goes out of use.
+    ///
+    /// Waits for reads that are under way on it, and for another replica's being added or removed; must not be called from where
+    /// [`add_replica`](Self::add_replica) mustn't. A panic in the structure's `Drop` ends here.
+    ///
+    /// # Errors
+    /// * [`RemoveReplicaError::NoSuchReplica`]: it is not there, or not any more.
+    /// * [`RemoveReplicaError::Last`]: it is the only one.
+    pub fn remove_replica(&self, id: ReplicaId) -> Result<(), RemoveReplicaError> {
+        let removed = self.set.remove(id).map_err(|error| match error {
+            MembershipError::Last => RemoveReplicaError::Last { id },
+            _ => RemoveReplicaError::NoSuchReplica { id },
+        })?;
+        drop_removed(removed);
+        Ok(())
     }
 
     /// The machine as this structure sees it.
@@ -216,7 +306,7 @@ impl<D: Dispatch> NodeReplicated<D> {
 
     /// What has happened so far. The numbers are read one by one while the structure goes on working.
     pub fn stats(&self) -> Stats {
-        Stats::of(&self.set, |replica| self.placement.node(replica))
+        Stats::of(&self.set, |home| self.placement.node(home))
     }
 
     /// Whether a write operation has panicked under [`PanicPolicy::Poison`](crate::PanicPolicy::Poison) and nobody has called

@@ -1,96 +1,171 @@
 //! Which replica serves which processors.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::builder::{MAX_REPLICAS, Replicas};
 use crate::error::BuildError;
 use crate::replica::ReplicaId;
 use crate::sync::Counter;
-use crate::topology::{Topology, current_cpu};
+use crate::topology::{Node, Topology, current_cpu};
 
 /// The bounds of the number of reader cells of a replica. A cell is 128 bytes that a writer looks at; more cells than
 /// processors that can read at once gain nothing.
 const READER_CELLS: (usize, usize) = (2, 64);
 
-/// The replicas of a structure and the processors that each is nearest to.
+/// Where a replica is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Place {
+    /// On the NUMA node that the calling thread runs on; if the topology doesn't know it, on the first node that has processors.
+    Here,
+    /// On the NUMA node with that id, near all its processors.
+    Node(usize),
+    /// On the NUMA node of that processor, near those that share a last-level cache with it.
+    CacheDomainOf(usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here => f.write_str("node of the calling thread"),
+            Self::Node(id) => write!(f, "node {id}"),
+            Self::CacheDomainOf(cpu) => write!(f, "cache domain of CPU {cpu}"),
+        }
+    }
+}
+
+/// Where the replicas of a structure are and may be, and which processors each place is nearest to.
 #[derive(Debug)]
 pub(crate) struct Placement {
     topology: Topology,
+    /// Nodes by ascending id, then cache domains by node.
     homes: Vec<Home>,
+    /// The homes of the replicas to begin with.
+    founders: Vec<usize>,
     /// Deals threads out over replicas that are equally near.
     next: Counter,
 }
 
-/// Where a replica is.
+/// A place where a replica may be: a node with processors, or a cache domain of one.
 #[derive(Debug)]
 struct Home {
     node: usize,
     cpus: Vec<usize>,
+    is_node: bool,
 }
 
 impl Placement {
     /// Where `replicas` has replicas on a machine like that.
     pub(crate) fn new(topology: Topology, replicas: Replicas) -> Result<Self, BuildError> {
         let nodes = || topology.nodes().iter().filter(|node| !node.cpus().is_empty());
-        let homes: Vec<Home> = match replicas {
-            Replicas::PerNumaNode => nodes().map(|node| Home { node: node.id(), cpus: node.cpus().to_vec() }).collect(),
-            Replicas::PerCacheDomain => nodes()
-                .flat_map(|node| {
-                    let home = |cpus: &[usize]| Home { node: node.id(), cpus: cpus.to_vec() };
-                    node.cache_domains().iter().map(move |domain| home(domain.cpus()))
-                })
-                .collect(),
-            Replicas::Count(count) => {
-                // One too many is enough to be refused.
-                let count = count.get().min(MAX_REPLICAS + 1);
-                nodes().cycle().take(count).map(|node| Home { node: node.id(), cpus: node.cpus().to_vec() }).collect()
-            }
+        let whole = nodes().map(|node| Home { node: node.id(), cpus: node.cpus().to_vec(), is_node: true });
+        let parts = nodes().flat_map(|node| {
+            let part = |cpus: &[usize]| Home { node: node.id(), cpus: cpus.to_vec(), is_node: false };
+            node.cache_domains().iter().map(move |domain| part(domain.cpus()))
+        });
+        let homes: Vec<Home> = whole.chain(parts).collect();
+        let nodes = nodes().count();
+        let founders: Vec<usize> = match replicas {
+            Replicas::PerNumaNode => (0..nodes).collect(),
+            Replicas::PerCacheDomain => (nodes..homes.len()).collect(),
+            // One too many is enough to be refused.
+            Replicas::Count(count) => (0..nodes).cycle().take(count.get().min(MAX_REPLICAS + 1)).collect(),
         };
-        if homes.len() > MAX_REPLICAS {
-            let requested = if let Replicas::Count(count) = replicas { count.get() } else { homes.len() };
+        if founders.len() > MAX_REPLICAS {
+            let requested = if let Replicas::Count(count) = replicas { count.get() } else { founders.len() };
             return Err(BuildError::Replicas { requested, max: MAX_REPLICAS });
         }
-        Ok(Self { topology, homes, next: Counter::default() })
+        Ok(Self { topology, homes, founders, next: Counter::default() })
     }
 
-    pub(crate) fn replicas(&self) -> usize {
-        self.homes.len()
+    /// The homes of the replicas to begin with, in order.
+    pub(crate) fn founders(&self) -> &[usize] {
+        &self.founders
     }
 
     pub(crate) fn topology(&self) -> &Topology {
         &self.topology
     }
 
-    /// The NUMA node of a replica.
-    pub(crate) fn node(&self, replica: usize) -> usize {
-        self.homes[replica].node
+    /// The NUMA node of a home.
+    pub(crate) fn node(&self, home: usize) -> usize {
+        self.homes[home].node
     }
 
-    pub(crate) fn reader_cells(&self, replica: usize) -> usize {
+    /// The home at a place, if there is one.
+    pub(crate) fn home_at(&self, place: Place) -> Option<usize> {
+        match place {
+            Place::Here => {
+                let node = current_cpu().and_then(|cpu| self.node_of(cpu));
+                Some(node.and_then(|id| self.home_at(Place::Node(id))).unwrap_or(0))
+            }
+            Place::Node(id) => self.homes.iter().position(|home| home.is_node && home.node == id),
+            Place::CacheDomainOf(cpu) => self.homes.iter().position(|home| !home.is_node && home.has(cpu)),
+        }
+    }
+
+    fn node_of(&self, cpu: usize) -> Option<usize> {
+        self.topology.node_of_cpu(cpu).map(Node::id)
+    }
+
+    /// How many reader cells a replica there has, as one of so many.
+    pub(crate) fn reader_cells(&self, home: usize, replicas: usize) -> usize {
         let (least, most) = READER_CELLS;
         // With fewer replicas than nodes, some are read from other nodes too.
-        let share = self.topology.cpus().div_ceil(self.replicas());
-        self.homes[replica].cpus.len().max(share).clamp(least, most)
+        let share = self.topology.cpus().div_ceil(replicas);
+        self.homes[home].cpus.len().max(share).clamp(least, most)
     }
 
-    /// The replica nearest the calling thread, and each of several that are equally near in turn.
-    pub(crate) fn nearest(&self) -> ReplicaId {
-        self.nearest_to(current_cpu())
+    /// Of the replicas with their homes, of which there is at least one: that nearest the calling thread. Of several that are
+    /// equally near the favourite, or each in turn.
+    pub(crate) fn nearest(
+        &self,
+        replicas: impl Iterator<Item = (ReplicaId, usize)>,
+        favourite: Option<ReplicaId>,
+    ) -> ReplicaId {
+        self.nearest_to(current_cpu(), replicas, favourite)
     }
 
-    fn nearest_to(&self, cpu: Option<usize>) -> ReplicaId {
-        let near: Vec<usize> = match cpu {
-            Some(cpu) => self.indices(|home| home.cpus.binary_search(&cpu).is_ok()),
-            None => Vec::new(),
-        };
-        // On a processor that the topology does not know, all are equally near.
-        let near = if near.is_empty() { self.indices(|_| true) } else { near };
-        let turn = self.next.add(1);
-        ReplicaId::new(near[turn as usize % near.len()])
+    fn nearest_to(
+        &self,
+        cpu: Option<usize>,
+        replicas: impl Iterator<Item = (ReplicaId, usize)>,
+        favourite: Option<ReplicaId>,
+    ) -> ReplicaId {
+        let node = cpu.and_then(|cpu| self.node_of(cpu));
+        let mut near: Vec<ReplicaId> = Vec::new();
+        let mut least = usize::MAX;
+        for (id, home) in replicas {
+            let distance = self.distance(cpu, node, &self.homes[home]);
+            if distance < least {
+                near.clear();
+                least = distance;
+            }
+            if distance == least {
+                near.push(id);
+            }
+        }
+        match favourite.filter(|id| near.contains(id)) {
+            Some(favourite) => favourite,
+            None => near.get(self.next.add(1) as usize % near.len().max(1)).copied().unwrap_or(ReplicaId::new(0)),
+        }
     }
 
-    fn indices(&self, mut is_near: impl FnMut(&Home) -> bool) -> Vec<usize> {
-        (0..self.homes.len()).filter(|index| is_near(&self.homes[*index])).collect()
+    /// How far a home is from a processor: the narrowest that has it is nearest, then what is on the same node. From a processor that
+    /// the topology does not know, all are equally far.
+    fn distance(&self, cpu: Option<usize>, node: Option<usize>, home: &Home) -> usize {
+        match (cpu, node) {
+            (Some(cpu), Some(_)) if home.has(cpu) => home.cpus.len(),
+            (Some(_), Some(node)) if home.node == node => Topology::MAX_CPUS + 1,
+            _ => Topology::MAX_CPUS + 2,
+        }
+    }
+}
+
+impl Home {
+    fn has(&self, cpu: usize) -> bool {
+        self.cpus.binary_search(&cpu).is_ok()
     }
 }
 
@@ -105,18 +180,30 @@ mod tests {
         Topology::from_nodes([vec![0, 1], vec![], vec![2, 3], vec![4, 5], vec![6, 7]]).unwrap()
     }
 
+    impl Placement {
+        fn nearest_founder(&self, cpu: Option<usize>) -> usize {
+            let founders = self.founders().iter().enumerate().map(|(index, &home)| (ReplicaId::new(index), home));
+            self.nearest_to(cpu, founders, None).index()
+        }
+    }
+
     #[test]
     fn memory_only_nodes_get_no_replica() {
         let placement = Placement::new(four_by_two(), Replicas::PerNumaNode).unwrap();
-        let nodes: Vec<usize> = (0..placement.replicas()).map(|replica| placement.node(replica)).collect();
+        let nodes: Vec<usize> = placement.founders().iter().map(|home| placement.node(*home)).collect();
         assert_eq!(nodes, [0, 2, 3, 4]);
+        assert_eq!(placement.home_at(Place::Node(1)), None);
+        assert_eq!(placement.home_at(Place::Node(9)), None);
+        assert_eq!(placement.home_at(Place::CacheDomainOf(8)), None);
+        assert_eq!(placement.home_at(Place::Node(4)).map(|home| placement.node(home)), Some(4));
+        assert_eq!(placement.home_at(Place::CacheDomainOf(3)).map(|home| placement.node(home)), Some(2));
     }
 
     #[test]
     fn a_thread_gets_the_replica_of_its_processor() {
         let placement = Placement::new(four_by_two(), Replicas::PerNumaNode).unwrap();
         for (cpu, replica) in [(0, 0), (1, 0), (2, 1), (5, 2), (7, 3), (7, 3)] {
-            assert_eq!(placement.nearest_to(Some(cpu)), ReplicaId::new(replica));
+            assert_eq!(placement.nearest_founder(Some(cpu)), replica);
         }
     }
 
@@ -124,17 +211,36 @@ mod tests {
     fn several_replicas_on_a_node_take_turns() {
         let count = Replicas::Count(NonZeroUsize::new(6).unwrap());
         let placement = Placement::new(four_by_two(), count).unwrap();
-        let on_node_0: Vec<usize> = (0..4).map(|_| placement.nearest_to(Some(1)).index()).collect();
+        let on_node_0: Vec<usize> = (0..4).map(|_| placement.nearest_founder(Some(1))).collect();
         assert_eq!(on_node_0, [0, 4, 0, 4]);
-        let anywhere: Vec<usize> = (0..6).map(|_| placement.nearest_to(None).index()).collect();
+        let anywhere: Vec<usize> = (0..6).map(|_| placement.nearest_founder(None)).collect();
         assert_eq!(anywhere, [4, 5, 0, 1, 2, 3]);
-        assert!(placement.nearest_to(Some(99)).index() < 6);
+        assert!(placement.nearest_founder(Some(99)) < 6);
+    }
+
+    #[test]
+    fn the_narrowest_home_is_nearest_and_the_favourite_stays() {
+        let topology = Topology::from_nodes([0..4, 4..8]).unwrap().with_cache_domains([[0, 1], [2, 3]]).unwrap();
+        let placement = Placement::new(topology, Replicas::PerNumaNode).unwrap();
+        let homes = [Place::Node(0), Place::CacheDomainOf(0), Place::CacheDomainOf(1), Place::Node(1)];
+        let homes = homes.map(|place| placement.home_at(place).unwrap());
+        let nearest = |cpu, of: &[usize], favourite: Option<usize>| {
+            let replicas = of.iter().map(|&index| (ReplicaId::new(index), homes[index]));
+            placement.nearest_to(Some(cpu), replicas, favourite.map(ReplicaId::new)).index()
+        };
+        assert_eq!(nearest(2, &[0, 1, 3], None), 0);
+        assert_eq!(nearest(2, &[1, 3], None), 1, "on the same node");
+        assert_eq!(nearest(5, &[0, 1, 3], Some(0)), 3);
+        for favourite in [1, 2] {
+            assert_eq!(nearest(0, &[0, 1, 2, 3], Some(favourite)), favourite);
+        }
+        assert!([1, 2].contains(&nearest(0, &[0, 1, 2, 3], Some(0))));
     }
 
     #[test]
     fn as_many_replicas_as_are_possible() {
         let count = |n| Placement::new(four_by_two(), Replicas::Count(NonZeroUsize::new(n).unwrap()));
-        assert_eq!(count(MAX_REPLICAS).unwrap().replicas(), MAX_REPLICAS);
+        assert_eq!(count(MAX_REPLICAS).unwrap().founders().len(), MAX_REPLICAS);
         let error = count(1_000_000_000).unwrap_err();
         assert_eq!(error, BuildError::Replicas { requested: 1_000_000_000, max: MAX_REPLICAS });
     }

@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::dispatch::Dispatch;
 use crate::log::Log;
-use crate::replica::{Replica, ReplicaId, ReplicaSet};
+use crate::replica::{Replica, ReplicaId, ReplicaSet, Standing};
 
 /// Counts since a structure was built, from [`NodeReplicated::stats`](crate::NodeReplicated::stats). Prints as a small table.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,9 +15,13 @@ pub struct Stats {
     pub replicas: Vec<ReplicaStats>,
     /// Of the log; none with a single replica.
     pub log: Option<LogStats>,
+    /// Write operations that handles of replicas have executed that have been removed, and whose places nobody has taken.
+    pub former_operations: u64,
+    /// Their batches.
+    pub former_rounds: u64,
 }
 
-/// What has happened on one replica.
+/// What has happened on one replica. If it has taken the place of one that was removed, it goes on with that one's counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReplicaStats {
@@ -56,6 +60,7 @@ pub struct LogStats {
 }
 
 impl Stats {
+    /// `node` tells where a [home](Replica::home) is.
     pub(crate) fn of<D: Dispatch>(set: &ReplicaSet<D>, node: impl Fn(usize) -> usize) -> Self {
         let replica = |replica: &Replica<D>| {
             let id = replica.id();
@@ -63,7 +68,7 @@ impl Stats {
             let lag = |log: &Log<_>| log.completed().saturating_sub(log.applied(id.index()));
             ReplicaStats {
                 id,
-                node: node(id.index()),
+                node: node(replica.home()),
                 handles: replica.lock.handles(),
                 rounds: counters.lone.get() + counters.rounds.get(),
                 operations: counters.lone.get() + counters.operations.get(),
@@ -79,17 +84,25 @@ impl Stats {
             completed: log.completed(),
             reclaimed: log.reclaimed(),
         };
-        Self { replicas: set.replicas().iter().map(replica).collect(), log: set.log().map(log) }
+        let (present, absent): (Vec<_>, Vec<_>) =
+            set.replicas().partition(|replica| replica.standing() != Standing::Absent);
+        let former: Vec<ReplicaStats> = absent.into_iter().map(replica).collect();
+        Self {
+            log: set.log().filter(|_| present.len() > 1).map(log),
+            replicas: present.into_iter().map(replica).collect(),
+            former_operations: former.iter().map(|replica| replica.operations).sum(),
+            former_rounds: former.iter().map(|replica| replica.rounds).sum(),
+        }
     }
 
     /// Write operations executed, each counted once.
     pub fn operations(&self) -> u64 {
-        self.replicas.iter().map(|replica| replica.operations).sum()
+        self.replicas.iter().map(|replica| replica.operations).sum::<u64>() + self.former_operations
     }
 
     /// Batches in which they were executed.
     pub fn rounds(&self) -> u64 {
-        self.replicas.iter().map(|replica| replica.rounds).sum()
+        self.replicas.iter().map(|replica| replica.rounds).sum::<u64>() + self.former_rounds
     }
 
     /// How many operations a batch had on average; 0 if there was none.
@@ -147,12 +160,20 @@ mod tests {
             lag: 0,
             waits: 1,
         };
-        let stats = Stats { replicas: vec![replica(0, 2, 3), replica(1, 2, 7)], log: None };
+        let mut stats = Stats {
+            replicas: vec![replica(0, 2, 3), replica(1, 2, 7)],
+            log: None,
+            former_operations: 0,
+            former_rounds: 0,
+        };
         assert_eq!((stats.operations(), stats.rounds()), (10, 4));
         assert_eq!(stats.mean_batch(), 2.5);
         let text = stats.to_string();
         assert!(text.starts_with("10 write operations in 4 batches (2.50 each)\n"), "{text}");
         assert_eq!(text.lines().count(), 5, "{text}");
-        assert_eq!(Stats { replicas: vec![], log: None }.mean_batch(), 0.0);
+        stats.replicas.clear();
+        assert_eq!(stats.mean_batch(), 0.0);
+        (stats.former_operations, stats.former_rounds) = (10, 4);
+        assert_eq!(stats.mean_batch(), 2.5);
     }
 }

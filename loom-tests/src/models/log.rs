@@ -21,6 +21,16 @@ impl Dispatch for Executed {
     }
 }
 
+/// A log that so many replicas take part in.
+fn log(capacity: usize, replicas: usize) -> Arc<Log<Box<u64>>> {
+    let log = Log::new(capacity, replicas).unwrap();
+    for replica in 0..replicas {
+        // SAFETY: nobody else has the log yet.
+        unsafe { log.join(replica, 0, &mut Garbage::new()) };
+    }
+    Arc::new(log)
+}
+
 /// Appends one operation; with no room, reclaims until there is.
 fn append(log: &Log<Box<u64>>, operation: u64) -> u64 {
     let reservation = loop {
@@ -53,7 +63,7 @@ fn replay(log: &Log<Box<u64>>, replica: usize, end: u64, executed: &mut Executed
 #[test]
 fn entry_publish_replay_reuse() {
     check(|| {
-        let log = Arc::new(Log::new(1, 1).unwrap());
+        let log = log(1, 1);
         let appender = {
             let log = Arc::clone(&log);
             thread::spawn(move || {
@@ -79,7 +89,7 @@ fn entry_publish_replay_reuse() {
 #[test]
 fn reclaim_waits_for_the_slowest() {
     check(|| {
-        let log = Arc::new(Log::new(1, 2).unwrap());
+        let log = log(1, 2);
         let other = {
             let log = Arc::clone(&log);
             thread::spawn(move || {
@@ -102,7 +112,7 @@ fn reclaim_waits_for_the_slowest() {
 #[test]
 fn reclaim_leaves_nothing_behind() {
     check(|| {
-        let log = Arc::new(Log::new(2, 2).unwrap());
+        let log = log(2, 2);
         append(&log, 1);
         let other = {
             let log = Arc::clone(&log);
@@ -125,7 +135,7 @@ fn reclaim_leaves_nothing_behind() {
 #[test]
 fn completed_hands_on_what_is_published() {
     check(|| {
-        let log = Arc::new(Log::new(2, 2).unwrap());
+        let log = log(2, 2);
         let other = {
             let log = Arc::clone(&log);
             thread::spawn(move || {
@@ -148,7 +158,7 @@ fn completed_hands_on_what_is_published() {
 #[test]
 fn append_by_two() {
     check(|| {
-        let log = Arc::new(Log::new(2, 2).unwrap());
+        let log = log(2, 2);
         let run = |replica: usize| {
             let log = Arc::clone(&log);
             move || {

@@ -2,6 +2,7 @@
 
 mod combiner;
 mod log;
+mod membership;
 mod rwlock;
 mod structure;
 

@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `tail` | next free position | a combiner, by compare-and-swap, once per round ([`append`]) |
 //! | `completed` | below it lies every operation whose caller may have its answer; a read waits for it | whoever replays, *before* `applied` and before local readers are let in ([`replay`]) |
-//! | `applied[r]` | replica `r` has executed everything below | whoever holds the combiner lock of `r` ([`replay`]) |
+//! | `applied[r]` | replica `r` has executed everything below; [`NOBODY`] while there is no such replica | whoever holds the combiner lock of `r` ([`replay`]), and who lets it in or out ([`membership`]) |
 //! | `reclaimed` | below it every operation has been moved out and its entry may be used again | one thread at a time ([`reclaim`]) |
 //!
 //! **Data travels by three of them only**: an operation by its entry's stamp or by `completed` (Release by whoever has
@@ -29,6 +29,7 @@
 
 mod append;
 mod entry;
+mod membership;
 mod reclaim;
 mod replay;
 
@@ -53,7 +54,12 @@ pub(crate) struct Log<Op> {
     completed: CachePadded<AtomicU64>,
     reclaim: CachePadded<ReclaimLine>,
     applied: Box<[CachePadded<AtomicU64>]>,
+    /// `applied` from here on has never been in use. Grows only, under `reclaim.busy`.
+    used: AtomicU32,
 }
+
+/// What `applied` is where there is no replica: nobody waits for it.
+const NOBODY: u64 = u64::MAX;
 
 /// What a combiner that appends looks at together.
 #[derive(Debug)]
@@ -73,7 +79,7 @@ struct ReclaimLine {
 }
 
 impl<Op> Log<Op> {
-    /// A log of `capacity` entries, a power of two, for `replicas` replicas.
+    /// A log of `capacity` entries, a power of two, with room for `replicas` replicas, none of which takes part yet.
     pub(crate) fn new(capacity: usize, replicas: usize) -> Result<Self, TryReserveError> {
         debug_assert!(capacity.is_power_of_two());
         let mut entries = Vec::new();
@@ -88,7 +94,8 @@ impl<Op> Log<Op> {
             }),
             completed: CachePadded::new(AtomicU64::new(0)),
             reclaim: CachePadded::new(ReclaimLine { reclaimed: AtomicU64::new(0), busy: AtomicBool::new(false) }),
-            applied: (0..replicas).map(|_| CachePadded::new(AtomicU64::new(0))).collect(),
+            applied: (0..replicas).map(|_| CachePadded::new(AtomicU64::new(NOBODY))).collect(),
+            used: AtomicU32::new(0),
         })
     }
 
@@ -134,8 +141,11 @@ impl<Op> Log<Op> {
         self.reclaim.reclaimed.load(Ordering::Acquire)
     }
 
-    fn least_applied(&self) -> u64 {
-        (0..self.applied.len()).map(|replica| self.applied(replica)).min().unwrap_or(0)
+    /// How far the replica is that has come least far; none if nobody takes part.
+    fn least_applied(&self) -> Option<u64> {
+        // Relaxed: ordered by `reclaim.busy`, except for the reclaimer's second look, after which it looks under that again.
+        let used = self.used.load(Ordering::Relaxed) as usize;
+        (0..used).map(|replica| self.applied(replica)).min().filter(|applied| *applied != NOBODY)
     }
 }
 

@@ -63,7 +63,7 @@ impl<Op> Log<Op> {
             }
             // Relaxed: only the holder of `busy` writes it.
             let start = self.reclaim.reclaimed.load(Ordering::Relaxed);
-            let end = self.least_applied();
+            let end = self.least_applied().unwrap_or(start);
             if needs_drop::<Op>() {
                 for position in start..end {
                     // SAFETY: every replica has applied it (`applied` was read with Acquire), so it was published and
@@ -75,7 +75,7 @@ impl<Op> Log<Op> {
             self.reclaim.reclaimed.store(end, Ordering::Release);
             // Acquire: see above, the `applied` of those who left. Release: our emptying, for the next holder.
             self.reclaim.busy.swap(false, Ordering::AcqRel);
-            if self.least_applied() == end {
+            if self.least_applied().is_none_or(|least| least == end) {
                 return;
             }
         }

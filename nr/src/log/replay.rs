@@ -23,6 +23,7 @@ impl<Op> Log<Op> {
     /// # Safety
     /// The caller holds the combiner lock of `replica` for as long as the value is used.
     pub(crate) unsafe fn completed_for(&self, replica: usize) -> Published<'_, Op> {
+        // Past everything if the replica takes no part: then there is nothing.
         let start = self.applied(replica);
         // The replica itself may be the furthest of all, and `completed` read a little before that: never below `start`.
         Published { log: self, start, end: self.completed().max(start) }

@@ -3,7 +3,8 @@
 //! A thread that finds the combiner lock free executes its own request and then whatever has been posted meanwhile; a
 //! thread that finds it held posts its request and waits. With a log, a round is
 //!
-//! 1. collect the requests (no more operations than the log holds; who only wants the replica up to date is answered before),
+//! 1. collect the requests (no more operations than the log holds; what is about the replica itself, such as to bring it up to
+//!    date, is done before; if the replica has been [removed](super::membership), they are handed back),
 //! 2. reserve as many positions, making room if there is none ([`help`](super::help)),
 //! 3. move the operations in and publish them,
 //! 4. wait until what other replicas have reserved before is published too,
@@ -24,11 +25,10 @@
 use alloc::vec::Vec;
 
 use crate::dispatch::Dispatch;
-use crate::error::ExecuteError;
 use crate::log::{Garbage, Log, Published, Reservation};
 use crate::panic::{AbortOnUnwind, DropContained, Payload, contain, discard, resume};
 use crate::replica::request::{RequestList, Work};
-use crate::replica::{Replica, ReplicaSet, Request, Task, Turn};
+use crate::replica::{Refusal, Refused, Replica, ReplicaSet, Request, Standing, Task, Turn};
 use crate::sync::{Backoff, COMBINING_LIMIT};
 
 impl<D: Dispatch> ReplicaSet<D> {
@@ -38,19 +38,20 @@ impl<D: Dispatch> ReplicaSet<D> {
         &self,
         replica: &Replica<D>,
         operation: D::WriteOperation,
-    ) -> Result<D::Response, ExecuteError<D::WriteOperation>> {
+    ) -> Result<D::Response, Refused<D::WriteOperation>> {
         if !replica.queue.try_lock_idle() {
             return self.execute_posted(replica, operation);
         }
         // SAFETY: taken just now.
         let turn = unsafe { Turn::of_locked(replica) };
         if self.poison.is_set() {
-            return Err(ExecuteError::Poisoned { returned: operation });
+            return Err(Refused { reason: Refusal::Poisoned, returned: operation });
         }
-        Ok(match &self.log {
-            None => self.execute_alone(DropContained::new(operation), turn),
-            Some(log) => self.execute_alone_through(log, operation, turn),
-        })
+        match (replica.standing(), self.log.get()) {
+            (Standing::Alone, _) => Ok(self.execute_alone(DropContained::new(operation), turn)),
+            (Standing::Member, Some(log)) => Ok(self.execute_alone_through(log, operation, turn)),
+            _ => Err(Refused { reason: Refusal::Removed, returned: operation }),
+        }
     }
 
     /// The short way: no log, no contention, no request. A panic needs no catching: it goes straight to the caller,
@@ -61,7 +62,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         turn.replica().counters.lone.add_exclusive(1);
         let response = turn.write(|data| {
             let report = ReportOnUnwind(self);
-            let response = data.dispatch_mut(&operation);
+            let response = present(data).dispatch_mut(&operation);
             report.disarm();
             response
         });
@@ -107,17 +108,15 @@ impl<D: Dispatch> ReplicaSet<D> {
         &self,
         replica: &Replica<D>,
         operation: D::WriteOperation,
-    ) -> Result<D::Response, ExecuteError<D::WriteOperation>> {
+    ) -> Result<D::Response, Refused<D::WriteOperation>> {
         let work = self.submit(replica, Task::One { operation: Some(operation), response: None });
-        match work.task {
-            Task::One { operation: Some(operation), .. } if work.refused => {
-                Err(ExecuteError::Poisoned { returned: operation })
-            }
-            Task::One { operation, response: Some(response) } => {
+        match (work.task, work.refused) {
+            (Task::One { operation: Some(returned), .. }, Some(reason)) => Err(Refused { reason, returned }),
+            (Task::One { operation, response: Some(response) }, _) => {
                 contain(|| drop(operation));
                 Ok(response)
             }
-            task => give_up(task, work.panic),
+            (task, _) => give_up(task, work.panic),
         }
     }
 
@@ -127,16 +126,16 @@ impl<D: Dispatch> ReplicaSet<D> {
         &self,
         replica: &Replica<D>,
         operations: Vec<D::WriteOperation>,
-    ) -> Result<Vec<D::Response>, ExecuteError<Vec<D::WriteOperation>>> {
+    ) -> Result<Vec<D::Response>, Refused<Vec<D::WriteOperation>>> {
         let responses = Vec::with_capacity(operations.len());
         let work = self.submit(replica, Task::Batch { operations, responses });
-        match work.task {
-            Task::Batch { operations, .. } if work.refused => Err(ExecuteError::Poisoned { returned: operations }),
-            Task::Batch { operations, responses } if work.panic.is_none() => {
+        match (work.task, work.refused) {
+            (Task::Batch { operations: returned, .. }, Some(reason)) => Err(Refused { reason, returned }),
+            (Task::Batch { operations, responses }, _) if work.panic.is_none() => {
                 drop(Garbage::from(operations));
                 Ok(responses)
             }
-            task => give_up(task, work.panic),
+            (task, _) => give_up(task, work.panic),
         }
     }
 
@@ -145,9 +144,17 @@ impl<D: Dispatch> ReplicaSet<D> {
         self.submit(replica, Task::CatchUp);
     }
 
+    /// Has something done about a replica itself.
+    pub(crate) fn submit_errand(&self, replica: &Replica<D>, errand: Task<D>) -> Work<D> {
+        self.submit(replica, errand)
+    }
+
     /// Has a task done by the combiner of `replica`, which may be this thread.
     fn submit(&self, replica: &Replica<D>, task: Task<D>) -> Work<D> {
-        let patience = if matches!(task, Task::CatchUp) { Patience::None } else { Patience::Any };
+        let patience = match task {
+            Task::One { .. } | Task::Batch { .. } => Patience::Any,
+            Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => Patience::None,
+        };
         let request = Request::new(task);
         // The combiner has a pointer to `request`.
         let abort = AbortOnUnwind;
@@ -216,7 +223,7 @@ impl<D: Dispatch> ReplicaSet<D> {
 
     /// What is left to do when the turn is over and no lock is held: drop operations that every replica has applied.
     fn clean_up(&self, mut garbage: Garbage<D::WriteOperation>) {
-        if let Some(log) = self.log.as_ref().filter(|_| Log::<D::WriteOperation>::RECLAIMS_PROMPTLY) {
+        if let Some(log) = self.log.get().filter(|_| Log::<D::WriteOperation>::RECLAIMS_PROMPTLY) {
             log.reclaim(&mut garbage);
         }
     }
@@ -235,28 +242,32 @@ impl<D: Dispatch> ReplicaSet<D> {
         garbage: &mut Garbage<D::WriteOperation>,
     ) -> Option<usize> {
         let mut served = 0;
-        if let Some(log) = self.log.as_ref().filter(|_| requests.has_catch_ups()) {
-            self.catch_up_now(log, turn);
-            requests.answer_catch_ups();
+        if requests.has_errands() {
+            // These may take long.
+            asleep.answer();
+            requests.answer_errands(|errand| self.run_errand(turn, errand, garbage));
             served += 1;
         }
         while !requests.is_empty() {
             let mut batch = requests.take_front(self.max_batch);
+            let standing = turn.replica().standing();
             if self.poison.is_set() {
-                batch.refuse();
+                batch.refuse(Refusal::Poisoned);
+            } else if standing == Standing::Absent {
+                batch.refuse(Refusal::Removed);
             }
             let operations = batch.operations();
             served += operations.max(1);
-            match &self.log {
-                None => {
+            match (standing, self.log.get()) {
+                // Refused, or empty.
+                _ if operations == 0 => batch.answer(),
+                (Standing::Alone, _) | (_, None) => {
                     turn.replica().counters.add_round(operations);
-                    turn.write(|data| batch.execute(data, &self.poison));
+                    turn.write(|data| batch.execute(present(data), &self.poison));
                     batch.answer_awake();
                     asleep.append_list(batch);
                 }
-                // Refused, or empty.
-                Some(_) if operations == 0 => batch.answer(),
-                Some(log) => {
+                (_, Some(log)) => {
                     let Some(reservation) = self.reserve(log, turn, operations as u64, patience, garbage) else {
                         batch.append_list(requests);
                         turn.put_back(batch);
@@ -299,8 +310,19 @@ impl<D: Dispatch> ReplicaSet<D> {
         let replica = turn.replica();
         // SAFETY: our turn, until the end of the function.
         let published = unsafe { log.completed_for(replica.index) };
+        self.replay_all(log, turn, &published);
+    }
+
+    /// Replays what was published for the replica whose turn it is, if anything was, for the sake of that alone.
+    pub(crate) fn replay_all(
+        &self,
+        log: &Log<D::WriteOperation>,
+        turn: &mut Turn<'_, D>,
+        published: &Published<'_, D::WriteOperation>,
+    ) {
+        let replica = turn.replica();
         if published.len() > 0 {
-            turn.write(|data| self.replay(log, replica, data, &published, u64::MAX, drop_result));
+            turn.write(|data| self.replay(log, replica, data, published, u64::MAX, drop_result));
         }
     }
 
@@ -326,12 +348,12 @@ impl<D: Dispatch> ReplicaSet<D> {
         &self,
         log: &Log<D::WriteOperation>,
         replica: &Replica<D>,
-        data: &mut D,
+        data: &mut Option<D>,
         published: &Published<'_, D::WriteOperation>,
         own: u64,
         mut respond: impl FnMut(Result<D::Response, Payload>),
     ) {
-        published.replay(data, |position, result| {
+        published.replay(present(data), |position, result| {
             if result.is_err() {
                 self.poison.report_at(position);
             }
@@ -345,6 +367,12 @@ impl<D: Dispatch> ReplicaSet<D> {
         unsafe { log.advance(replica.index, published.end()) };
         replica.counters.replayed.add_exclusive(published.before(own));
     }
+}
+
+/// The structure of a replica that there is.
+#[inline]
+fn present<D>(data: &mut Option<D>) -> &mut D {
+    data.as_mut().expect("a replica that is present has its structure")
 }
 
 /// Whether a combiner waits for room in the log.

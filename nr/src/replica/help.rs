@@ -75,7 +75,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     ) {
         // Positions below this have to be applied everywhere. `tail` moves only up, and others move it too.
         let needed = (log.tail() + operations).saturating_sub(log.capacity());
-        for laggard in self.replicas.iter().filter(|other| other.index != replica.index) {
+        for laggard in self.replicas().filter(|other| other.index != replica.index) {
             while log.applied(laggard.index) < needed && self.help(log, laggard, INTERVAL) {}
         }
         log.reclaim(garbage);
@@ -91,8 +91,8 @@ impl<D: Dispatch> ReplicaSet<D> {
         let half = log.capacity() / 2;
         let allowed = if Log::<D::WriteOperation>::RECLAIMS_PROMPTLY { half.min(PROMPT_LAG) } else { half };
         let appended = reservation.end() - reservation.start();
-        for laggard in self.replicas.iter().filter(|other| other.index != turn.replica().index) {
-            if log.applied(laggard.index) + allowed < reservation.end() {
+        for laggard in self.replicas().filter(|other| other.index != turn.replica().index) {
+            if log.applied(laggard.index).saturating_add(allowed) < reservation.end() {
                 self.help(log, laggard, 2 * interval.max(appended));
             }
         }
@@ -107,7 +107,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         if published.len() == 0 {
             return false;
         }
-        let replay = |data: &mut D| self.replay(log, laggard, data, &published, u64::MAX, |_| {});
+        let replay = |data: &mut Option<D>| self.replay(log, laggard, data, &published, u64::MAX, |_| {});
         let done = turn.try_write(replay).is_some();
         laggard.counters.helped.add_exclusive(if done { published.len() } else { 0 });
         done

@@ -5,20 +5,24 @@
 //! * [`queue`]: the combiner lock and the requests posted to it, in one word;
 //! * [`combiner`]: a round, from posted requests to answers, with a log and without;
 //! * [`help`]: what is done for replicas that lag behind;
+//! * [`membership`]: how replicas come and go;
 //! * [`rwlock`]: the lock that readers share and replay takes alone;
 //! * [`read`]: when a local read may run;
 //! * [`poison`]: what a panic leaves behind.
 //!
 //! Locks are taken in one order: combiner lock, then the write side of the same replica's `rwlock`. A thread that holds a
-//! combiner lock takes another replica's only by trying ([`help`]), so there is no cycle. Readers hold no combiner lock.
+//! combiner lock takes another replica's only by trying ([`help`]), so there is no cycle; the one exception, of a replica that
+//! is not there yet, is argued in [`membership`]. Readers hold no combiner lock.
 
 mod combiner;
 mod help;
+mod membership;
 mod poison;
 mod queue;
 mod read;
 mod request;
 mod rwlock;
+mod set_once;
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -26,16 +30,20 @@ use core::fmt;
 use crossbeam_utils::CachePadded;
 
 use crate::dispatch::Dispatch;
-use crate::log::Log;
-use crate::sync::Counter;
+use crate::log::{Garbage, Log};
+use crate::sync::{AtomicBool, AtomicU32, Counter, Ordering};
 
+pub(crate) use membership::{MembershipError, drop_removed};
 pub use poison::PanicPolicy;
 pub(crate) use poison::Poison;
 use queue::{CombinerQueue, Turn};
+pub(crate) use request::{Refusal, Refused};
 use request::{Request, Task};
 pub(crate) use rwlock::{ReaderCell, ReplicaLock};
+use set_once::SetOnce;
 
-/// Names a replica: 0 to [`replicas`](crate::NodeReplicated::replicas) − 1.
+/// Names a replica. Those that a structure is built with are 0 to [`replicas`](crate::NodeReplicated::replicas) − 1; one that
+/// is [added](crate::NodeReplicated::add_replica) later has the least number that is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaId(usize);
 
@@ -57,12 +65,32 @@ impl fmt::Display for ReplicaId {
     }
 }
 
-/// One copy of the structure.
+/// A place for a copy of the structure, and the copy while there is one.
+///
+/// It lasts as long as the structure, so that handles and helpers may look at it at any time; what a removed replica leaves
+/// behind, for the next one, is some 400 bytes and its reader cells.
 pub(crate) struct Replica<D: Dispatch> {
     index: usize,
     queue: CachePadded<CombinerQueue<D>>,
-    pub(crate) lock: ReplicaLock<D>,
+    /// A [`Standing`]. Changed by who has the turn; others take it for a hint.
+    standing: AtomicU32,
+    /// The place in the [`Placement`](crate::placement::Placement) where it is. Changed by who lets it in, before it is.
+    home: AtomicU32,
+    /// There while `standing` is not `Absent`, except for a moment in which the turn is held.
+    pub(crate) lock: ReplicaLock<Option<D>>,
     pub(crate) counters: CachePadded<Counters>,
+}
+
+/// How a replica takes part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub(crate) enum Standing {
+    /// There is no such replica: not yet, or not any more.
+    Absent,
+    /// It is the only one, and needs no log.
+    Alone,
+    /// It is one of several, which are kept equal by the log.
+    Member,
 }
 
 /// What has happened on a replica. Written by who has its turn, if not said otherwise.
@@ -92,10 +120,12 @@ impl Counters {
 }
 
 impl<D: Dispatch> Replica<D> {
-    fn new(index: usize, data: D, cells: usize) -> Self {
+    fn new(index: usize, data: Option<D>, standing: Standing, home: usize, cells: usize) -> Self {
         Self {
             index,
             queue: CachePadded::new(CombinerQueue::new()),
+            standing: AtomicU32::new(standing as u32),
+            home: AtomicU32::new(home as u32),
             lock: ReplicaLock::new(data, cells),
             counters: CachePadded::default(),
         }
@@ -104,39 +134,91 @@ impl<D: Dispatch> Replica<D> {
     pub(crate) fn id(&self) -> ReplicaId {
         ReplicaId(self.index)
     }
+
+    #[inline]
+    pub(crate) fn standing(&self) -> Standing {
+        // Relaxed: who has the turn is ordered by it after who changed it, and for others it is a hint.
+        match self.standing.load(Ordering::Relaxed) {
+            standing if standing == Standing::Alone as u32 => Standing::Alone,
+            standing if standing == Standing::Member as u32 => Standing::Member,
+            _ => Standing::Absent,
+        }
+    }
+
+    /// For who has the turn.
+    fn set_standing(&self, standing: Standing) {
+        // Relaxed: see `standing`.
+        self.standing.store(standing as u32, Ordering::Relaxed);
+    }
+
+    /// Where it is: an index into the [`Placement`](crate::placement::Placement)'s homes.
+    pub(crate) fn home(&self) -> usize {
+        // Relaxed: a number, and the place that it stands for is there from the start.
+        self.home.load(Ordering::Relaxed) as usize
+    }
 }
 
 /// All replicas of a structure, and what they share.
 pub(crate) struct ReplicaSet<D: Dispatch> {
-    /// None if there is a single replica: nobody would replay it.
-    log: Option<Log<D::WriteOperation>>,
+    /// Not there as long as there has been a single replica only: nobody would replay it.
+    log: SetOnce<Log<D::WriteOperation>>,
     poison: Poison,
     max_batch: usize,
-    replicas: Box<[Replica<D>]>,
+    /// Filled from the front.
+    replicas: Box<[SetOnce<Replica<D>>]>,
+    /// Held by who lets a replica in or out.
+    membership: AtomicBool,
 }
 
 // SAFETY: moving the set moves the replicas (`D: Send`) and the operations in the log (`Send` by the trait). The pointers in
 // the queues are to requests of threads that are inside a call, of which there are none while the set can be moved.
 unsafe impl<D: Dispatch + Send> Send for ReplicaSet<D> {}
-// SAFETY: every thread reads the replicas (`D: Sync`) and, combining or helping, writes and drops parts of them (`D: Send`).
-// Operations go from thread to thread and are read by several (`Send + Sync` by the trait), responses go to one other thread
+// SAFETY: every thread reads the replicas (`D: Sync`) and, combining or helping, writes, clones and drops parts of them
+// (`D: Send`). Operations go from thread to thread and are read by several (`Send + Sync` by the trait), responses go to one other thread
 // (`Send` by the trait), panic payloads are `Send`. Requests are handed over through the queue, see there.
 unsafe impl<D: Dispatch + Send + Sync> Sync for ReplicaSet<D> {}
 
+/// A replica to begin with.
+pub(crate) struct Founder<D> {
+    pub(crate) data: D,
+    /// See [`Replica::home`].
+    pub(crate) home: usize,
+    /// How many reader cells it has.
+    pub(crate) cells: usize,
+}
+
 impl<D: Dispatch> ReplicaSet<D> {
-    /// Replicas of the structures given, each with its number of reader cells.
+    /// The replicas given, with room for `room` in all, at least as many as are given. `log` if they are several.
     pub(crate) fn new(
         log: Option<Log<D::WriteOperation>>,
         poison: Poison,
         max_batch: usize,
-        replicas: impl Iterator<Item = (D, usize)>,
+        founders: impl Iterator<Item = Founder<D>>,
+        room: usize,
     ) -> Self {
-        let replica = |(index, (data, cells))| Replica::new(index, data, cells);
-        Self { log, poison, max_batch, replicas: replicas.enumerate().map(replica).collect() }
+        let standing = if log.is_some() { Standing::Member } else { Standing::Alone };
+        let set = Self {
+            log: SetOnce::new(),
+            poison,
+            max_batch,
+            replicas: (0..room).map(|_| SetOnce::new()).collect(),
+            membership: AtomicBool::new(false),
+        };
+        for (index, Founder { data, home, cells }) in founders.enumerate() {
+            set.replicas[index].get_or_set(Replica::new(index, Some(data), standing, home, cells));
+            if let Some(log) = &log {
+                // SAFETY: the log is new, and nobody else has it.
+                unsafe { log.join(index, 0, &mut Garbage::new()) };
+            }
+        }
+        if let Some(log) = log {
+            set.log.get_or_set(log);
+        }
+        set
     }
 
     pub(crate) fn log(&self) -> Option<&Log<D::WriteOperation>> {
-        self.log.as_ref()
+        self.log.get()
     }
 
     pub(crate) fn poison(&self) -> &Poison {
@@ -148,21 +230,36 @@ impl<D: Dispatch> ReplicaSet<D> {
         self.max_batch
     }
 
-    pub(crate) fn replicas(&self) -> &[Replica<D>] {
-        &self.replicas
+    /// All replicas, and the places that are free now but have not always been.
+    pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica<D>> {
+        self.replicas.iter().map_while(SetOnce::get)
+    }
+
+    /// The replicas that there are, as far as this thread can know.
+    pub(crate) fn present(&self) -> impl Iterator<Item = &Replica<D>> {
+        self.replicas().filter(|replica| replica.standing() != Standing::Absent)
+    }
+
+    /// The place of that index, if it has ever been in use.
+    #[inline]
+    pub(crate) fn replica(&self, index: usize) -> Option<&Replica<D>> {
+        self.replicas.get(index)?.get()
     }
 
     /// Brings every replica up to what is completed when the call begins.
     pub(crate) fn sync(&self) {
-        for replica in &self.replicas {
+        for replica in self.replicas() {
             self.catch_up(replica);
         }
     }
 
     /// An up-to-date structure; the other replicas are dropped.
     pub(crate) fn into_inner(self) -> D {
-        self.catch_up(&self.replicas[0]);
-        let mut replicas = self.replicas.into_vec();
-        replicas.swap_remove(0).lock.into_inner()
+        if let Some(replica) = self.present().next() {
+            self.catch_up(replica);
+        }
+        let mut replicas = self.replicas.into_vec().into_iter().filter_map(SetOnce::into_inner);
+        let data = replicas.find_map(|replica| replica.lock.into_inner());
+        data.expect("the last replica can't be removed")
     }
 }

@@ -207,15 +207,21 @@ impl<'a, D: Dispatch> Turn<'a, D> {
 
     /// Applies something to the replica, alone.
     #[inline]
-    pub(crate) fn write<R>(&mut self, f: impl FnOnce(&mut D) -> R) -> R {
+    pub(crate) fn write<R>(&mut self, f: impl FnOnce(&mut Option<D>) -> R) -> R {
         // SAFETY: a turn is the combiner lock held, and borrowed mutably here: one writer.
         unsafe { self.replica.lock.write(f) }
     }
 
     /// As [`write`](Self::write), but None instead of waiting for readers.
-    pub(crate) fn try_write<R>(&mut self, f: impl FnOnce(&mut D) -> R) -> Option<R> {
+    pub(crate) fn try_write<R>(&mut self, f: impl FnOnce(&mut Option<D>) -> R) -> Option<R> {
         // SAFETY: as in `write`.
         unsafe { self.replica.lock.try_write(f) }
+    }
+
+    /// Looks at the replica, beside its readers.
+    pub(crate) fn read<R>(&self, f: impl FnOnce(&Option<D>) -> R) -> R {
+        // SAFETY: as in `write`; who could write, by `&mut self`, does not meanwhile.
+        unsafe { self.replica.lock.read_as_writer(f) }
     }
 
     /// Ends the turn if nothing is posted.

@@ -1,9 +1,8 @@
 //! Reading: on the local replica, as soon as it has applied everything that was complete when the read began.
 
 use crate::dispatch::Dispatch;
-use crate::error::ExecuteError;
 use crate::log::Log;
-use crate::replica::{ReaderCell, Replica, ReplicaSet};
+use crate::replica::{ReaderCell, Refusal, Refused, Replica, ReplicaSet};
 
 impl<D: Dispatch> ReplicaSet<D> {
     /// Runs `f` on `replica`, as a reader through `cell`, on a state that has every operation whose caller had its answer
@@ -18,13 +17,17 @@ impl<D: Dispatch> ReplicaSet<D> {
         cell: &ReaderCell,
         input: T,
         f: impl FnOnce(&D, T) -> R,
-    ) -> Result<R, ExecuteError<T>> {
-        if let Some(log) = &self.log {
+    ) -> Result<R, Refused<T>> {
+        if let Some(log) = self.log.get() {
+            if !log.is_joined(replica.index) {
+                return Err(Refused { reason: Refusal::Removed, returned: input });
+            }
             self.freshen(log, replica);
         }
-        let read = |data: &D| match self.poison.is_set() {
-            true => Err(ExecuteError::Poisoned { returned: input }),
-            false => Ok(f(data, input)),
+        let read = |data: &Option<D>| match data {
+            _ if self.poison.is_set() => Err(Refused { reason: Refusal::Poisoned, returned: input }),
+            None => Err(Refused { reason: Refusal::Removed, returned: input }),
+            Some(data) => Ok(f(data, input)),
         };
         // SAFETY: by the caller.
         unsafe { replica.lock.read(cell, read) }
@@ -35,6 +38,9 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// Every answer is given after `completed` has passed its operation, so what we load here is past every operation
     /// whose caller told anybody whom we may have heard it from. And no local reader can have seen more than that: replay
     /// raises `completed` before it lets readers in, so whoever reads after such a reader, anywhere, loads as much.
+    ///
+    /// `applied` may be an old value, of a replica that had this place before: the present one has begun with all that was
+    /// completed then, which is at least as much.
     #[inline]
     fn freshen(&self, log: &Log<D::WriteOperation>, replica: &Replica<D>) {
         if log.applied(replica.index) < log.completed() {

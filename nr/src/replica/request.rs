@@ -38,15 +38,35 @@ pub(crate) struct Work<D: Dispatch> {
     pub(crate) task: Task<D>,
     /// The first panic among the operations.
     pub(crate) panic: Option<Payload>,
-    /// The structure is poisoned: nothing was done, and `task` is as it was given.
-    pub(crate) refused: bool,
+    /// Nothing was done, and `task` is as it was given: the structure is poisoned, or the replica has been removed.
+    pub(crate) refused: Option<Refusal>,
     /// How many operations have been appended to the log.
     appended: usize,
+}
+
+/// Why operations are handed back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Poisoned,
+    /// The replica has been removed: another one will take them.
+    Removed,
+}
+
+/// What was not done, and is handed back.
+pub(crate) struct Refused<T> {
+    pub(crate) reason: Refusal,
+    pub(crate) returned: T,
 }
 
 pub(crate) enum Task<D: Dispatch> {
     /// Bring the replica up to what is completed now.
     CatchUp,
+    /// Make a copy of the replica for another, and let that take part in the log from there on.
+    Copy { clone: fn(&D) -> D, newcomer: usize, copy: Option<D> },
+    /// Be removed, and give the structure out.
+    Leave { data: Option<D> },
+    /// Go on without the log, as the only one that is left.
+    Settle,
     /// Execute one operation.
     One { operation: Option<D::WriteOperation>, response: Option<D::Response> },
     /// Execute several, with nothing between them. There is room for all `responses` from the start.
@@ -55,33 +75,41 @@ pub(crate) enum Task<D: Dispatch> {
 
 impl<D: Dispatch> Work<D> {
     pub(crate) fn new(task: Task<D>) -> Self {
-        Self { task, panic: None, refused: false, appended: 0 }
+        Self { task, panic: None, refused: None, appended: 0 }
     }
 
     fn is_catch_up(&self) -> bool {
         matches!(self.task, Task::CatchUp)
     }
 
+    /// Whether it is about the replica and not about operations.
+    fn is_errand(&self) -> bool {
+        match self.task {
+            Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => true,
+            Task::One { .. } | Task::Batch { .. } => false,
+        }
+    }
+
     /// How many operations are still to be executed.
     fn operations(&self) -> usize {
         match &self.task {
-            _ if self.refused => 0,
-            Task::CatchUp => 0,
+            _ if self.refused.is_some() => 0,
+            Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => 0,
             Task::One { operation, .. } => usize::from(operation.is_some()),
             Task::Batch { operations, .. } => operations.len(),
         }
     }
 
     /// Hands the operations back, even if there are none of them.
-    fn refuse(&mut self) {
-        self.refused = !self.is_catch_up();
+    fn refuse(&mut self, reason: Refusal) {
+        self.refused = (!self.is_errand()).then_some(reason);
     }
 
     /// Executes the operations where they are.
     fn execute(&mut self, data: &mut D) {
         match &mut self.task {
-            _ if self.refused => {}
-            Task::CatchUp => {}
+            _ if self.refused.is_some() => {}
+            Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => {}
             Task::One { operation, response } => {
                 if let Some(operation) = operation {
                     match catch(|| data.dispatch_mut(operation)) {
@@ -106,8 +134,8 @@ impl<D: Dispatch> Work<D> {
     fn take_operations(&mut self, mut take: impl FnMut(D::WriteOperation)) {
         self.appended = self.operations();
         match &mut self.task {
-            _ if self.refused => {}
-            Task::CatchUp => {}
+            _ if self.refused.is_some() => {}
+            Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => {}
             Task::One { operation, .. } => {
                 if let Some(operation) = operation.take() {
                     take(operation);
@@ -120,7 +148,7 @@ impl<D: Dispatch> Work<D> {
     /// Takes the result of the next operation.
     fn respond(&mut self, result: Result<D::Response, Payload>) {
         match &mut self.task {
-            Task::CatchUp => {}
+            Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => {}
             Task::One { response, .. } => match result {
                 Ok(answer) => *response = Some(answer),
                 Err(payload) => self.panic = Some(payload),
@@ -334,10 +362,27 @@ impl<D: Dispatch> RequestList<D> {
         }
     }
 
-    /// Whether one of them wants no more than the replica brought up to date.
-    pub(crate) fn has_catch_ups(&self) -> bool {
+    /// Whether one of them is about the replica and not about operations.
+    pub(crate) fn has_errands(&self) -> bool {
         // SAFETY: in the list, so ours.
-        self.iter().any(|request| unsafe { request.with_work(|work| work.is_catch_up()) })
+        self.iter().any(|request| unsafe { request.with_work(|work| work.is_errand()) })
+    }
+
+    /// Runs and answers those that are about the replica, and keeps the others.
+    pub(crate) fn answer_errands(&mut self, mut run: impl FnMut(&mut Work<D>)) {
+        self.answer_each(|request| {
+            // SAFETY: in the list, so not answered, and alive.
+            let this = unsafe { &*request };
+            // SAFETY: in the list, so ours.
+            let is_errand = unsafe { this.with_work(|work| work.is_errand()) };
+            if is_errand {
+                // SAFETY: as above.
+                unsafe { this.with_work(&mut run) };
+                // SAFETY: in the list until now, so ours, and not touched again.
+                unsafe { Request::answer(request) };
+            }
+            is_errand
+        });
     }
 
     /// Answers those that want no more than the replica brought up to date, which it is, and keeps the others.
@@ -383,8 +428,8 @@ impl<D: Dispatch> RequestList<D> {
     }
 
     /// Hands the operations back to those who posted them.
-    pub(crate) fn refuse(&mut self) {
-        self.each(Work::refuse);
+    pub(crate) fn refuse(&mut self, reason: Refusal) {
+        self.each(|work| work.refuse(reason));
     }
 
     /// Executes the operations where they are, on a replica that has no log, until one of them poisons the structure.
@@ -392,7 +437,7 @@ impl<D: Dispatch> RequestList<D> {
         self.prefetch(data);
         self.each(|work| {
             if poison.is_set() {
-                work.refuse();
+                work.refuse(Refusal::Poisoned);
             }
             work.execute(data);
             if work.panic.is_some() {

@@ -44,7 +44,8 @@ const STARVING: u32 = 8;
 pub(crate) struct ReplicaLock<D> {
     state: CachePadded<AtomicU32>,
     cells: Box<[CachePadded<ReaderCell>]>,
-    /// 1. Shared between readers: while a cell is raised and the reader has seen no writer since.
+    /// 1. Shared between readers: while a cell is raised and the reader has seen no writer since; and with them by who alone could
+    ///    be the writer, while it isn't.
     /// 2. Exclusively: by the writer, once it has set `WRITER` and then seen every cell lowered, until it clears it.
     data: UnsafeCell<D>,
 }
@@ -202,6 +203,17 @@ impl<D> ReplicaLock<D> {
                 return;
             }
         }
+    }
+
+    /// Runs `f` on the structure for who could write it but does not want to: beside readers, and without keeping them out.
+    ///
+    /// # Safety
+    /// As for [`write`](Self::write).
+    pub(crate) unsafe fn read_as_writer<R>(&self, f: impl FnOnce(&D) -> R) -> R {
+        self.data.with(|data| {
+            // SAFETY: the only one who may write is the caller, who is here.
+            f(unsafe { &*data })
+        })
     }
 
     /// Runs `f` on the structure, alone. Waits for the readers that are inside.

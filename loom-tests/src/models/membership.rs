@@ -1,0 +1,94 @@
+//! Replicas that come and go while others read and write.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use super::check_within;
+use super::combiner::{Tickets, tickets};
+use crate::{NodeReplicated, Place, ReplicaId};
+
+fn in_thread<R: 'static>(
+    tickets: &Arc<NodeReplicated<Tickets>>,
+    f: impl FnOnce(&NodeReplicated<Tickets>) -> R + 'static,
+) -> thread::JoinHandle<R> {
+    let tickets = Arc::clone(tickets);
+    thread::spawn(move || f(&tickets))
+}
+
+/// A second replica comes, which switches the log on, while a thread writes and reads through the first; then the newcomer is read.
+///
+/// Fails if the source goes on without the log, if the newcomer joins at position 0 in place of the source's `applied`, if
+/// `SetOnce::get` is Relaxed, or if `join` is a plain store.
+#[test]
+fn a_newcomer_misses_nothing() {
+    check_within(2, || {
+        let tickets = tickets(1, 2);
+        let writer = in_thread(&tickets, |tickets| {
+            let mut handle = tickets.register_on(ReplicaId::new(0)).unwrap();
+            let given = handle.execute_mut(Box::new(1));
+            assert_eq!(handle.execute(()), given + 1, "a read after the write");
+        });
+        let newcomer = tickets.add_replica(Place::Node(0)).unwrap();
+        writer.join().unwrap();
+        assert_eq!(tickets.register_on(newcomer).unwrap().execute(()), 1);
+        assert_eq!(tickets.register_on(ReplicaId::new(0)).unwrap().execute(()), 1);
+    });
+}
+
+/// A third replica comes while a thread writes through one that is not its source, in a log of one entry.
+///
+/// Fails if `join` is a plain store: a reclaimer that did not see the newcomer moves out what that has yet to execute.
+#[test]
+fn a_newcomer_is_waited_for() {
+    check_within(2, || {
+        let tickets = tickets(2, 1);
+        let writer = in_thread(&tickets, |tickets| {
+            let mut handle = tickets.register_on(ReplicaId::new(1)).unwrap();
+            handle.execute_mut(Box::new(1));
+        });
+        let newcomer = tickets.add_replica(Place::Node(0)).unwrap();
+        writer.join().unwrap();
+        assert_eq!(tickets.register_on(newcomer).unwrap().execute(()), 1);
+    });
+}
+
+/// One of two replicas goes, which switches the log off, while a thread writes and reads through it.
+///
+/// Fails if the leaver's requests are answered without being handed back, or if who is left does not replay to the end of the log.
+#[test]
+fn a_leaver_takes_nothing_along() {
+    check_within(2, || {
+        let tickets = tickets(2, 2);
+        let writer = in_thread(&tickets, |tickets| {
+            let mut handle = tickets.register_on(ReplicaId::new(1)).or_else(|_| tickets.register()).unwrap();
+            let given = handle.execute_mut(Box::new(1));
+            assert!(handle.execute(()) > given, "a read after the write");
+        });
+        tickets.remove_replica(ReplicaId::new(1)).unwrap();
+        let mut handle = tickets.register().unwrap();
+        handle.execute_mut(Box::new(1));
+        writer.join().unwrap();
+        assert_eq!(handle.execute(()), 2);
+    });
+}
+
+/// A replica goes and another comes in the same place, while a reader has an old handle there and learns of a write elsewhere.
+///
+/// Fails if the source is not brought up to date before it is cloned, or if `is_joined` is not asked.
+#[test]
+fn an_old_handle_meets_a_newcomer() {
+    check_within(2, || {
+        let tickets = tickets(2, 2);
+        let reader = in_thread(&tickets, |tickets| {
+            let mut here = tickets.register_on(ReplicaId::new(1)).or_else(|_| tickets.register()).unwrap();
+            let mut there = tickets.register_on(ReplicaId::new(0)).unwrap();
+            let seen = there.execute(());
+            assert!(here.execute(()) >= seen, "what was read on one replica is read on the other");
+        });
+        tickets.register_on(ReplicaId::new(0)).unwrap().execute_mut(Box::new(1));
+        tickets.remove_replica(ReplicaId::new(1)).unwrap();
+        tickets.add_replica(Place::Node(0)).unwrap();
+        reader.join().unwrap();
+        assert_eq!(tickets.register_on(ReplicaId::new(1)).unwrap().execute(()), 1);
+    });
+}

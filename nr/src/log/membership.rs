@@ -1,0 +1,46 @@
+//! Replicas come and go: from when on the log waits for one, and until when.
+
+use crate::log::{Garbage, Log, NOBODY};
+use crate::sync::{Backoff, Ordering};
+
+impl<Op> Log<Op> {
+    /// Whether `replica` takes part, as far as this thread can know: true may be over, false may be news to come.
+    #[inline]
+    pub(crate) fn is_joined(&self, replica: usize) -> bool {
+        self.applied(replica) != NOBODY
+    }
+
+    /// Lets `replica` take part, as one that has executed everything below `position` and nothing else. From here on nothing
+    /// from there on is reclaimed before it has executed that too.
+    ///
+    /// Nobody reclaims meanwhile: a reclaimer that did not yet see the newcomer could go by replicas that have come further
+    /// since. Weakened to a plain store of `applied`, the model `a_newcomer_misses_nothing` finds an operation gone that the
+    /// newcomer has not executed.
+    ///
+    /// # Safety
+    /// `position` has not been reclaimed and can't be during the call: the caller holds the combiner lock of a replica that has
+    /// applied so much and no more, or nobody takes part and `position` is the tail. Nobody else lets replicas in or out.
+    pub(crate) unsafe fn join(&self, replica: usize, position: u64, garbage: &mut Garbage<Op>) {
+        let backoff = Backoff::new();
+        // Acquire: the previous holder's reclaiming is before ours. Release: as in `reclaim`. The holder runs no user code.
+        while self.reclaim.busy.swap(true, Ordering::AcqRel) {
+            backoff.rest();
+        }
+        // Release: as in `advance`.
+        self.applied[replica].store(position, Ordering::Release);
+        // Relaxed: ordered by `busy`.
+        self.used.fetch_max(replica as u32 + 1, Ordering::Relaxed);
+        // Release: the next reclaimer sees the newcomer. Acquire: the `applied` of those who found us at it and left.
+        self.reclaim.busy.swap(false, Ordering::AcqRel);
+        self.reclaim(garbage);
+    }
+
+    /// `replica` takes no part any more: nobody waits for it.
+    ///
+    /// # Safety
+    /// The caller holds its combiner lock, and sees to it that nobody replays into it before it joins again.
+    pub(crate) unsafe fn leave(&self, replica: usize) {
+        // Release: our looks at the operations come before they are moved out, as in `advance`.
+        self.applied[replica].store(NOBODY, Ordering::Release);
+    }
+}

@@ -1,0 +1,189 @@
+//! Membership: replicas come and go while the structure is in use.
+//!
+//! Each replica has a [`Standing`], which only the holder of its combiner lock changes and which every round goes by. So there is
+//! no moment at which it is unclear whether an operation goes through the log. One change at a time is made, by who holds
+//! `membership`:
+//!
+//! **A replica comes.** Its place is locked like any replica: handles that had an earlier replica there find it locked, or absent.
+//! The combiner of one that is there, the *source*, brings that up to date, clones it (beside its readers), and
+//! has the copy [join](Log::join) the log at the source's own `applied`: all under one turn, so the position is exactly what the
+//! copy has executed, and nothing from there on is reclaimed before the copy has executed it too. If the source was alone, it
+//! goes through the log from then on. Then the copy is put into its place, which is unlocked.
+//!
+//! **A replica goes.** Its own combiner takes the structure out, under the write lock, has it [leave](Log::leave) the log, and hands back
+//! whatever is posted now or later; who posted it chooses another replica. What it has appended is in the log, for the others. If only
+//! one is left, that one's combiner replays to the end of the log, where nobody else can append any more, and goes on without.
+//!
+//! **Invariant**: a replica's `applied` is a position while it is present and [nobody's](Log::is_joined) otherwise, and its structure is
+//! there while it is present. A newcomer begins with no less than was `completed` when it came, and so with no less than any earlier
+//! replica in the same place had applied: who reads an old `applied` there is led to wait for too much, never for too little.
+//!
+//! **Why nobody gets stuck.** Who holds `membership` waits for combiners, each of which answers what is posted after a bounded
+//! number of rounds; no combiner waits for `membership`. Who lets a replica in also holds the combiner lock of its place meanwhile,
+//! and takes it before the others know of the replica: nobody waits for it before it has joined the log, and after that all that is
+//! left to do is to move the copy in. Before, a thread that holds it waits for nothing.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use crate::dispatch::Dispatch;
+use crate::log::{Garbage, Log};
+use crate::panic::{catch, contain, resume};
+use crate::replica::request::{Task, Work};
+use crate::replica::{Replica, ReplicaId, ReplicaSet, Standing, Turn};
+use crate::sync::{AtomicBool, Backoff, Ordering};
+
+/// Why no replica came or went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MembershipError {
+    /// There is no room for another one.
+    Full,
+    /// There is no memory for the log.
+    LogMemory,
+    /// There is no such replica.
+    NoSuchReplica,
+    /// It is the last one.
+    Last,
+}
+
+impl<D: Dispatch> ReplicaSet<D> {
+    /// How many replicas there may be at once.
+    pub(crate) fn room(&self) -> usize {
+        self.replicas.len()
+    }
+
+    /// Lets another replica in, at `home`. A panic of `clone` goes on here and leaves things as they were.
+    pub(crate) fn add(&self, clone: fn(&D) -> D, home: usize, cells: usize) -> Result<ReplicaId, MembershipError> {
+        let _membership = Membership::lock(&self.membership);
+        let present: Vec<&Replica<D>> = self.present().collect();
+        let vacant = |index: &usize| self.replica(*index).is_none_or(|replica| replica.standing() == Standing::Absent);
+        let index = (0..self.room()).find(vacant).ok_or(MembershipError::Full)?;
+        // The one that fewest are disturbed by.
+        let source = present.iter().copied().min_by_key(|replica| replica.lock.handles());
+        let source = source.expect("the last replica can't be removed");
+        self.provide_log(source)?;
+
+        let place = self.replicas[index].get_or_set(Replica::new(index, None, Standing::Absent, home, cells));
+        // Relaxed: see `Replica::home`.
+        place.home.store(home as u32, Ordering::Relaxed);
+        let mut turn = wait_for_turn(place);
+        let work = self.submit_errand(source, Task::Copy { clone, newcomer: index, copy: None });
+        match (work.task, work.panic) {
+            (Task::Copy { copy: Some(copy), .. }, _) => {
+                turn.write(|data| *data = Some(copy));
+                place.set_standing(Standing::Member);
+            }
+            (_, Some(payload)) => {
+                drop(turn);
+                resume(payload)
+            }
+            _ => unreachable!("the source is present, and is copied"),
+        }
+        drop(turn);
+        Ok(ReplicaId(index))
+    }
+
+    /// Lets a replica out, and gives its structure.
+    pub(crate) fn remove(&self, id: ReplicaId) -> Result<D, MembershipError> {
+        let _membership = Membership::lock(&self.membership);
+        let leaver = self.present().find(|replica| replica.index == id.0).ok_or(MembershipError::NoSuchReplica)?;
+        let mut others = self.present().filter(|replica| replica.index != id.0);
+        let remaining = others.next().ok_or(MembershipError::Last)?;
+        let is_last = others.next().is_none();
+        let work = self.submit_errand(leaver, Task::Leave { data: None });
+        if is_last {
+            self.submit_errand(remaining, Task::Settle);
+        }
+        match work.task {
+            Task::Leave { data: Some(data) } => Ok(data),
+            _ => unreachable!("a replica that is present has its structure"),
+        }
+    }
+
+    /// Makes the log if there has been none, with the only replica taking part: so that whoever sees the log sees that.
+    fn provide_log(&self, source: &Replica<D>) -> Result<(), MembershipError> {
+        if self.log.get().is_none() {
+            let log = Log::new(self.max_batch, self.room()).map_err(|_| MembershipError::LogMemory)?;
+            // SAFETY: the log is new, and nobody else has it.
+            unsafe { log.join(source.index, 0, &mut Garbage::new()) };
+            self.log.get_or_set(log);
+        }
+        Ok(())
+    }
+
+    /// Does what is asked of a replica itself, for its combiner.
+    pub(crate) fn run_errand(
+        &self,
+        turn: &mut Turn<'_, D>,
+        work: &mut Work<D>,
+        garbage: &mut Garbage<D::WriteOperation>,
+    ) {
+        let Some(log) = self.log.get() else { return };
+        let replica = turn.replica();
+        match &mut work.task {
+            Task::CatchUp => self.catch_up_now(log, turn),
+            Task::Copy { clone, newcomer, copy } => {
+                self.catch_up_now(log, turn);
+                match catch(|| turn.read(|data| data.as_ref().map(*clone))) {
+                    Ok(made) => *copy = made,
+                    Err(payload) => return work.panic = Some(payload),
+                }
+                replica.set_standing(Standing::Member);
+                // SAFETY: our turn, and this is what we have applied; the request's thread holds `membership`.
+                unsafe { log.join(*newcomer, log.applied(replica.index), garbage) };
+            }
+            Task::Leave { data } => {
+                replica.set_standing(Standing::Absent);
+                *data = turn.write(mem::take);
+                // SAFETY: our turn; whoever has the next one finds the replica absent.
+                unsafe { log.leave(replica.index) };
+                log.reclaim(garbage);
+            }
+            Task::Settle => {
+                // SAFETY: our turn, until the end of the block. Others can't append any more: the last of them has left.
+                let published = unsafe { log.await_published(replica.index, log.tail()) };
+                self.replay_all(log, turn, &published);
+                replica.set_standing(Standing::Alone);
+                log.reclaim(garbage);
+            }
+            Task::One { .. } | Task::Batch { .. } => {}
+        }
+    }
+}
+
+/// The turn of a place where no replica is. Whoever else has it finds that out and lets go.
+fn wait_for_turn<D: Dispatch>(place: &Replica<D>) -> Turn<'_, D> {
+    let backoff = Backoff::new();
+    loop {
+        match Turn::attempt(place) {
+            Some(turn) => return turn,
+            None => backoff.rest(),
+        }
+    }
+}
+
+/// The right to let replicas in and out.
+struct Membership<'a>(&'a AtomicBool);
+
+impl<'a> Membership<'a> {
+    fn lock(held: &'a AtomicBool) -> Self {
+        let backoff = Backoff::new();
+        // Acquire: what the previous holder did is visible.
+        while held.swap(true, Ordering::Acquire) {
+            backoff.rest();
+        }
+        Self(held)
+    }
+}
+
+impl Drop for Membership<'_> {
+    fn drop(&mut self) {
+        // Release: for the next holder.
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+/// Drops the structure of a replica that has been removed; a panic in its `Drop` ends there, as it does for the others.
+pub(crate) fn drop_removed<D>(data: D) {
+    contain(|| drop(data));
+}
