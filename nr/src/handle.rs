@@ -376,27 +376,31 @@ macro_rules! methods {
             #[inline]
             fn persist<T, R>(
                 &mut self,
-                mut input: T,
+                input: T,
                 attempt: impl Fn(&Access<'_, D>, T) -> Result<R, Refused<T>>,
             ) -> Result<R, ExecuteError<T>> {
-                loop {
-                    match attempt(&self.access(), input) {
-                        Ok(result) => return Ok(result),
-                        Err(Refused { reason: Refusal::Poisoned, returned }) => {
-                            return Err(ExecuteError::Poisoned { returned });
-                        }
-                        Err(Refused { reason: Refusal::Removed, returned }) => {
-                            self.move_on();
-                            input = returned;
-                        }
-                    }
+                match attempt(&self.access(), input) {
+                    Ok(result) => Ok(result),
+                    Err(refused) => self.persist_elsewhere(refused, attempt),
                 }
             }
 
             #[cold]
-            fn move_on(&mut self) {
-                let nearest = self.structure().nearest_or(None);
-                self.settle_on(nearest);
+            #[inline(never)]
+            fn persist_elsewhere<T, R>(
+                &mut self,
+                mut refused: Refused<T>,
+                attempt: impl Fn(&Access<'_, D>, T) -> Result<R, Refused<T>>,
+            ) -> Result<R, ExecuteError<T>> {
+                while refused.reason == Refusal::Removed {
+                    let nearest = self.structure().nearest_or(None);
+                    self.settle_on(nearest);
+                    match attempt(&self.access(), refused.returned) {
+                        Ok(result) => return Ok(result),
+                        Err(again) => refused = again,
+                    }
+                }
+                Err(ExecuteError::Poisoned { returned: refused.returned })
             }
         }
 

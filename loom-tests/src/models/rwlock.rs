@@ -12,7 +12,7 @@ use crate::replica::ReplicaLock;
 type Pair = [u64; 2];
 
 fn lock(cells: usize) -> Arc<ReplicaLock<Pair>> {
-    Arc::new(ReplicaLock::new([0, 0], cells))
+    Arc::new(ReplicaLock::new(Some([0, 0]), cells))
 }
 
 fn write(lock: &ReplicaLock<Pair>, value: u64) {
@@ -21,12 +21,16 @@ fn write(lock: &ReplicaLock<Pair>, value: u64) {
 }
 
 fn read(lock: &ReplicaLock<Pair>, cell: usize) -> u64 {
-    let look = |pair: &Pair| {
+    read_if_open(lock, cell).expect("the lock is open")
+}
+
+fn read_if_open(lock: &ReplicaLock<Pair>, cell: usize) -> Option<u64> {
+    let look = |pair: &Pair, ()| {
         assert_eq!(pair[0], pair[1], "torn");
         pair[0]
     };
     // SAFETY: the lock's own cell.
-    unsafe { lock.read(lock.cell(cell), look) }
+    unsafe { lock.read(lock.cell(cell), (), look) }.ok()
 }
 
 /// A writer and two readers, each with a cell: nobody reads while somebody writes, and a read after a read sees no less.
@@ -111,5 +115,29 @@ fn rwlock_lets_the_starving_in() {
         let seen = reader.join().unwrap();
         assert!(seen != 2 || written);
         assert_eq!(read(&lock, 0), 3);
+    });
+}
+
+/// A lock is closed and opened again with something else, while a reader comes twice: it reads the one or the other, or is
+/// turned away; and is in the end not left waiting.
+///
+/// Fails if `open`'s fetch is Relaxed, if `close` does not set `CLOSED` before the write ends, or if `try_enter` doesn't look for it.
+#[test]
+fn rwlock_closes_and_opens() {
+    check(|| {
+        let lock = lock(1);
+        let reader = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || {
+                let first = read_if_open(&lock, 0).unwrap_or(0);
+                assert!(read_if_open(&lock, 0).is_none_or(|second| second >= first), "went back");
+            })
+        };
+        // SAFETY: as in `write`.
+        assert_eq!(unsafe { lock.close() }, [0, 0]);
+        // SAFETY: as in `write`, and closed just now.
+        unsafe { lock.open([1, 1]) };
+        reader.join().unwrap();
+        assert_eq!(read(&lock, 0), 1);
     });
 }

@@ -4,8 +4,15 @@ use crate::log::{Garbage, Log, NOBODY};
 use crate::sync::{Backoff, Ordering};
 
 impl<Op> Log<Op> {
-    /// Whether `replica` takes part, as far as this thread can know: true may be over, false may be news to come.
+    /// Whether `replica` lacks something that is completed, or takes no part.
     #[inline]
+    pub(crate) fn lacks(&self, replica: usize) -> bool {
+        // `applied` first: an old value of it leads to catching up, an old value of `completed` could miss a write. `NOBODY` wraps
+        // round to 0.
+        self.applied(replica).wrapping_add(1) <= self.completed()
+    }
+
+    /// Whether `replica` takes part, as far as this thread can know: true may be over, false may be news to come.
     pub(crate) fn is_joined(&self, replica: usize) -> bool {
         self.applied(replica) != NOBODY
     }

@@ -47,9 +47,11 @@ impl<D: Dispatch> ReplicaSet<D> {
         if self.poison.is_set() {
             return Err(Refused { reason: Refusal::Poisoned, returned: operation });
         }
-        match (replica.standing(), self.log.get()) {
-            (Standing::Alone, _) => Ok(self.execute_alone(DropContained::new(operation), turn)),
-            (Standing::Member, Some(log)) => Ok(self.execute_alone_through(log, operation, turn)),
+        if replica.is_alone() {
+            return Ok(self.execute_alone(DropContained::new(operation), turn));
+        }
+        match self.log.get() {
+            Some(log) if replica.is_present() => Ok(self.execute_alone_through(log, operation, turn)),
             _ => Err(Refused { reason: Refusal::Removed, returned: operation }),
         }
     }
@@ -62,7 +64,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         turn.replica().counters.lone.add_exclusive(1);
         let response = turn.write(|data| {
             let report = ReportOnUnwind(self);
-            let response = present(data).dispatch_mut(&operation);
+            let response = data.dispatch_mut(&operation);
             report.disarm();
             response
         });
@@ -263,7 +265,7 @@ impl<D: Dispatch> ReplicaSet<D> {
                 _ if operations == 0 => batch.answer(),
                 (Standing::Alone, _) | (_, None) => {
                     turn.replica().counters.add_round(operations);
-                    turn.write(|data| batch.execute(present(data), &self.poison));
+                    turn.write(|data| batch.execute(data, &self.poison));
                     batch.answer_awake();
                     asleep.append_list(batch);
                 }
@@ -348,12 +350,12 @@ impl<D: Dispatch> ReplicaSet<D> {
         &self,
         log: &Log<D::WriteOperation>,
         replica: &Replica<D>,
-        data: &mut Option<D>,
+        data: &mut D,
         published: &Published<'_, D::WriteOperation>,
         own: u64,
         mut respond: impl FnMut(Result<D::Response, Payload>),
     ) {
-        published.replay(present(data), |position, result| {
+        published.replay(data, |position, result| {
             if result.is_err() {
                 self.poison.report_at(position);
             }
@@ -367,12 +369,6 @@ impl<D: Dispatch> ReplicaSet<D> {
         unsafe { log.advance(replica.index, published.end()) };
         replica.counters.replayed.add_exclusive(published.before(own));
     }
-}
-
-/// The structure of a replica that there is.
-#[inline]
-fn present<D>(data: &mut Option<D>) -> &mut D {
-    data.as_mut().expect("a replica that is present has its structure")
 }
 
 /// Whether a combiner waits for room in the log.

@@ -107,7 +107,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         if published.len() == 0 {
             return false;
         }
-        let replay = |data: &mut Option<D>| self.replay(log, laggard, data, &published, u64::MAX, |_| {});
+        let replay = |data: &mut D| self.replay(log, laggard, data, &published, u64::MAX, |_| {});
         let done = turn.try_write(replay).is_some();
         laggard.counters.helped.add_exclusive(if done { published.len() } else { 0 });
         done

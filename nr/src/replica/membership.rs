@@ -24,7 +24,6 @@
 //! left to do is to move the copy in. Before, a thread that holds it waits for nothing.
 
 use alloc::vec::Vec;
-use core::mem;
 
 use crate::dispatch::Dispatch;
 use crate::log::{Garbage, Log};
@@ -70,8 +69,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         let work = self.submit_errand(source, Task::Copy { clone, newcomer: index, copy: None });
         match (work.task, work.panic) {
             (Task::Copy { copy: Some(copy), .. }, _) => {
-                turn.write(|data| *data = Some(copy));
-                place.set_standing(Standing::Member);
+                turn.install(copy);
             }
             (_, Some(payload)) => {
                 drop(turn);
@@ -124,8 +122,8 @@ impl<D: Dispatch> ReplicaSet<D> {
             Task::CatchUp => self.catch_up_now(log, turn),
             Task::Copy { clone, newcomer, copy } => {
                 self.catch_up_now(log, turn);
-                match catch(|| turn.read(|data| data.as_ref().map(*clone))) {
-                    Ok(made) => *copy = made,
+                match catch(|| turn.read(*clone)) {
+                    Ok(made) => *copy = Some(made),
                     Err(payload) => return work.panic = Some(payload),
                 }
                 replica.set_standing(Standing::Member);
@@ -133,8 +131,7 @@ impl<D: Dispatch> ReplicaSet<D> {
                 unsafe { log.join(*newcomer, log.applied(replica.index), garbage) };
             }
             Task::Leave { data } => {
-                replica.set_standing(Standing::Absent);
-                *data = turn.write(mem::take);
+                *data = Some(turn.remove());
                 // SAFETY: our turn; whoever has the next one finds the replica absent.
                 unsafe { log.leave(replica.index) };
                 log.reclaim(garbage);

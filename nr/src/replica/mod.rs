@@ -76,8 +76,8 @@ pub(crate) struct Replica<D: Dispatch> {
     standing: AtomicU32,
     /// The place in the [`Placement`](crate::placement::Placement) where it is. Changed by who lets it in, before it is.
     home: AtomicU32,
-    /// There while `standing` is not `Absent`, except for a moment in which the turn is held.
-    pub(crate) lock: ReplicaLock<Option<D>>,
+    /// Open while `standing` is not `Absent`, except for a moment in which the turn is held.
+    pub(crate) lock: ReplicaLock<D>,
     pub(crate) counters: CachePadded<Counters>,
 }
 
@@ -143,6 +143,18 @@ impl<D: Dispatch> Replica<D> {
             standing if standing == Standing::Member as u32 => Standing::Member,
             _ => Standing::Absent,
         }
+    }
+
+    #[inline]
+    pub(crate) fn is_alone(&self) -> bool {
+        // Relaxed: see `standing`.
+        self.standing.load(Ordering::Relaxed) == Standing::Alone as u32
+    }
+
+    #[inline]
+    pub(crate) fn is_present(&self) -> bool {
+        // Relaxed: see `standing`.
+        self.standing.load(Ordering::Relaxed) != Standing::Absent as u32
     }
 
     /// For who has the turn.

@@ -19,21 +19,20 @@ impl<D: Dispatch> ReplicaSet<D> {
         f: impl FnOnce(&D, T) -> R,
     ) -> Result<R, Refused<T>> {
         if let Some(log) = self.log.get() {
-            if !log.is_joined(replica.index) {
+            if log.lacks(replica.index) && !self.catch_up_as_reader(log, replica) {
                 return Err(Refused { reason: Refusal::Removed, returned: input });
             }
-            self.freshen(log, replica);
         }
-        let read = |data: &Option<D>| match data {
-            _ if self.poison.is_set() => Err(Refused { reason: Refusal::Poisoned, returned: input }),
-            None => Err(Refused { reason: Refusal::Removed, returned: input }),
-            Some(data) => Ok(f(data, input)),
+        let read = |data: &D, input| match self.poison.is_set() {
+            true => Err(Refused { reason: Refusal::Poisoned, returned: input }),
+            false => Ok(f(data, input)),
         };
         // SAFETY: by the caller.
-        unsafe { replica.lock.read(cell, read) }
+        let read = unsafe { replica.lock.read(cell, input, read) };
+        read.unwrap_or_else(|returned| Err(Refused { reason: Refusal::Removed, returned }))
     }
 
-    /// Makes sure that `replica` has what is complete now.
+    /// Makes sure that `replica` has what is complete now. False if it is not there.
     ///
     /// Every answer is given after `completed` has passed its operation, so what we load here is past every operation
     /// whose caller told anybody whom we may have heard it from. And no local reader can have seen more than that: replay
@@ -41,15 +40,9 @@ impl<D: Dispatch> ReplicaSet<D> {
     ///
     /// `applied` may be an old value, of a replica that had this place before: the present one has begun with all that was
     /// completed then, which is at least as much.
-    #[inline]
-    fn freshen(&self, log: &Log<D::WriteOperation>, replica: &Replica<D>) {
-        if log.applied(replica.index) < log.completed() {
-            self.catch_up_cold(replica);
-        }
-    }
-
     #[cold]
-    fn catch_up_cold(&self, replica: &Replica<D>) {
+    fn catch_up_as_reader(&self, log: &Log<D::WriteOperation>, replica: &Replica<D>) -> bool {
         self.catch_up(replica);
+        log.is_joined(replica.index)
     }
 }

@@ -12,6 +12,9 @@
 //! of them writes.
 //!
 //! Writers never meet here: a replica is written only by who holds its combiner lock.
+//!
+//! A lock may be *closed*, with nothing in it: then readers are turned away. They find that out where they look for a writer, so
+//! it costs those of an open lock nothing.
 
 use alloc::boxed::Box;
 use core::ptr;
@@ -28,8 +31,10 @@ const WRITER: u32 = 1;
 const READERS_PARKED: u32 = 2;
 /// The writer is parked until readers have left. Only ever set together with [`WRITER`].
 const WRITER_PARKED: u32 = 4;
+/// There is nothing in it.
+const CLOSED: u32 = 8;
 /// One reader whose patience is at its end; the upper bits count them.
-const STARVING: u32 = 8;
+const STARVING: u32 = 16;
 
 /// A structure and the lock around it.
 ///
@@ -40,14 +45,17 @@ const STARVING: u32 = 8;
 /// | … `+ READERS_PARKED` | unparks them when it is done |
 /// | … `+ WRITER_PARKED` | a reader that leaves unparks the writer |
 /// | … `+ n · STARVING` | so many readers have waited for too long; no writer begins |
+/// | `CLOSED` | there is no structure; readers are turned away, and nobody writes |
 #[derive(Debug)]
 pub(crate) struct ReplicaLock<D> {
     state: CachePadded<AtomicU32>,
     cells: Box<[CachePadded<ReaderCell>]>,
     /// 1. Shared between readers: while a cell is raised and the reader has seen no writer since; and with them by who alone could
     ///    be the writer, while it isn't.
-    /// 2. Exclusively: by the writer, once it has set `WRITER` and then seen every cell lowered, until it clears it.
-    data: UnsafeCell<D>,
+    /// 2. Exclusively: by the writer, once it has set `WRITER` and then seen every cell lowered, until it clears it; and by who
+    ///    could be the writer while `CLOSED` is set.
+    /// 3. It is there unless `CLOSED` is set.
+    data: UnsafeCell<Option<D>>,
 }
 
 // SAFETY: moving the lock moves the structure, and nothing else in it is tied to a thread.
@@ -65,11 +73,11 @@ pub(crate) struct ReaderCell {
 }
 
 impl<D> ReplicaLock<D> {
-    /// A free lock with that many cells, at least one. More readers than cells share them.
-    pub(crate) fn new(data: D, cells: usize) -> Self {
+    /// A free lock with that many cells, at least one; closed if there are no `data`. More readers than cells share them.
+    pub(crate) fn new(data: Option<D>, cells: usize) -> Self {
         let cell = || CachePadded::new(ReaderCell { inside: AtomicU32::new(0), handles: AtomicU32::new(0) });
         Self {
-            state: CachePadded::new(AtomicU32::new(0)),
+            state: CachePadded::new(AtomicU32::new(if data.is_some() { 0 } else { CLOSED })),
             cells: (0..cells.max(1)).map(|_| cell()).collect(),
             data: UnsafeCell::new(data),
         }
@@ -95,14 +103,14 @@ impl<D> ReplicaLock<D> {
         self.cells.iter().map(|cell| cell.handles.load(Ordering::Relaxed) as usize).sum()
     }
 
-    /// Runs `f` on the structure together with other readers.
+    /// Runs `f` on the structure together with other readers; hands `input` back if the lock is closed.
     ///
     /// Everything that was written before the last write phase ended is visible to `f`.
     ///
     /// # Safety
     /// `cell` is one of this lock's.
     #[inline]
-    pub(crate) unsafe fn read<R>(&self, cell: &ReaderCell, f: impl FnOnce(&D) -> R) -> R {
+    pub(crate) unsafe fn read<T, R>(&self, cell: &ReaderCell, input: T, f: impl FnOnce(&D, T) -> R) -> Result<R, T> {
         struct Leave<'a, D>(&'a ReplicaLock<D>, &'a ReaderCell);
         impl<D> Drop for Leave<'_, D> {
             #[inline]
@@ -111,20 +119,23 @@ impl<D> ReplicaLock<D> {
             }
         }
 
-        self.enter(cell);
+        if !self.enter(cell) {
+            return Err(input);
+        }
         let _leave = Leave(self, cell);
         self.data.with(|data| {
             // SAFETY: rule 1 of `data`: `enter` has raised the cell, which is ours by the caller, and seen no writer since; it
             // is lowered after `f`.
-            f(unsafe { &*data })
+            let data = unsafe { &*data };
+            // SAFETY: rule 3: `enter` has seen the lock open, and who closes it waits for us first.
+            Ok(f(unsafe { data.as_ref().unwrap_unchecked() }, input))
         })
     }
 
+    /// False if the lock is closed.
     #[inline]
-    fn enter(&self, cell: &ReaderCell) {
-        if !self.try_enter(cell) {
-            self.enter_slow(cell);
-        }
+    fn enter(&self, cell: &ReaderCell) -> bool {
+        self.try_enter(cell) || self.enter_slow(cell)
     }
 
     #[inline]
@@ -132,30 +143,35 @@ impl<D> ReplicaLock<D> {
         // Relaxed: ordered by the fence. Announce, then check: see the module.
         cell.inside.fetch_add(1, Ordering::Relaxed);
         fence_after_read_modify_write();
-        // Acquire: pairs with the Release in `end_write`, so what the writer did is visible. Weakened, the model
+        // Acquire: pairs with the Release in `end_write` and `open`, so what the writer did is visible. Weakened, the model
         // `rwlock_excludes` sees a torn value; without the fence too.
-        self.state.load(Ordering::Acquire) & WRITER == 0
+        self.state.load(Ordering::Acquire) & (WRITER | CLOSED) == 0
     }
 
     #[cold]
-    fn enter_slow(&self, cell: &ReaderCell) {
+    fn enter_slow(&self, cell: &ReaderCell) -> bool {
         let mut phases = 0;
-        loop {
+        let entered = loop {
             self.leave(cell);
+            // Relaxed: nothing is read on the strength of it.
+            if self.state.load(Ordering::Relaxed) & CLOSED != 0 {
+                break false;
+            }
             self.await_end_of_write();
             if self.try_enter(cell) {
-                break;
+                break true;
             }
             phases += 1;
             if phases == READER_PATIENCE {
                 // Relaxed: a request to the next writer, which finds it in its exchange on the same atomic.
                 self.state.fetch_add(STARVING, Ordering::Relaxed);
             }
-        }
+        };
         if phases >= READER_PATIENCE {
             // Relaxed: as above.
             self.state.fetch_sub(STARVING, Ordering::Relaxed);
         }
+        entered
     }
 
     #[inline]
@@ -212,16 +228,59 @@ impl<D> ReplicaLock<D> {
     pub(crate) unsafe fn read_as_writer<R>(&self, f: impl FnOnce(&D) -> R) -> R {
         self.data.with(|data| {
             // SAFETY: the only one who may write is the caller, who is here.
-            f(unsafe { &*data })
+            let data = unsafe { &*data };
+            // SAFETY: rule 3, by the caller.
+            f(unsafe { data.as_ref().unwrap_unchecked() })
         })
+    }
+
+    /// Takes the structure out and closes the lock. Waits for the readers that are inside.
+    ///
+    /// # Safety
+    /// As for [`write`](Self::write).
+    pub(crate) unsafe fn close(&self) -> D {
+        let take = |data: &mut Option<D>| {
+            // Relaxed: readers stay out for the writer's sake, and `end_write` releases what comes before it.
+            self.state.fetch_or(CLOSED, Ordering::Relaxed);
+            // SAFETY: rule 3, by the caller.
+            unsafe { data.take().unwrap_unchecked() }
+        };
+        // SAFETY: by the caller.
+        unsafe { self.write_option(take) }
+    }
+
+    /// Puts a structure in and opens the lock.
+    ///
+    /// # Safety
+    /// One caller at a time, as for [`write`](Self::write), and the lock is closed.
+    pub(crate) unsafe fn open(&self, data: D) {
+        self.data.with_mut(|place| {
+            // SAFETY: rule 2 of `data`: it is closed, so no reader looks at it. Who was inside before it was closed had left then.
+            unsafe { *place = Some(data) }
+        });
+        // Release: the structure is visible to readers; pairs with the Acquire in `try_enter`. Weakened, the model
+        // `rwlock_closes_and_opens` sees a read of what is being put in.
+        self.state.fetch_and(!CLOSED, Ordering::Release);
     }
 
     /// Runs `f` on the structure, alone. Waits for the readers that are inside.
     ///
     /// # Safety
-    /// One caller at a time: who holds the replica's combiner lock.
+    /// One caller at a time: who holds the replica's combiner lock. The lock is open.
     #[inline]
     pub(crate) unsafe fn write<R>(&self, f: impl FnOnce(&mut D) -> R) -> R {
+        let f = |data: &mut Option<D>| {
+            // SAFETY: rule 3, by the caller.
+            f(unsafe { data.as_mut().unwrap_unchecked() })
+        };
+        // SAFETY: by the caller.
+        unsafe { self.write_option(f) }
+    }
+
+    /// # Safety
+    /// As for [`write`](Self::write).
+    #[inline]
+    unsafe fn write_option<R>(&self, f: impl FnOnce(&mut Option<D>) -> R) -> R {
         if !self.try_begin_write() {
             self.begin_write_slow();
         }
@@ -245,7 +304,11 @@ impl<D> ReplicaLock<D> {
             self.end_write();
             return None;
         }
-        // SAFETY: as in `write`.
+        let f = |data: &mut Option<D>| {
+            // SAFETY: rule 3, by the caller.
+            f(unsafe { data.as_mut().unwrap_unchecked() })
+        };
+        // SAFETY: as in `write_option`.
         Some(unsafe { self.write_begun(f) })
     }
 
@@ -272,7 +335,7 @@ impl<D> ReplicaLock<D> {
     /// # Safety
     /// `WRITER` is set by the caller, and it has seen every cell lowered since. Nobody else writes.
     #[inline]
-    unsafe fn write_begun<R>(&self, f: impl FnOnce(&mut D) -> R) -> R {
+    unsafe fn write_begun<R>(&self, f: impl FnOnce(&mut Option<D>) -> R) -> R {
         struct EndWrite<'a, D>(&'a ReplicaLock<D>);
         impl<D> Drop for EndWrite<'_, D> {
             #[inline]
@@ -330,7 +393,7 @@ impl<D> ReplicaLock<D> {
         unpark_all(self.readers_key());
     }
 
-    pub(crate) fn into_inner(self) -> D {
+    pub(crate) fn into_inner(self) -> Option<D> {
         self.data.into_inner()
     }
 
