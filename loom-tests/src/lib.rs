@@ -31,6 +31,8 @@ mod node_replicated;
 mod panic;
 #[path = "../../nr/src/placement.rs"]
 mod placement;
+#[path = "../../nr/src/placement_report.rs"]
+mod placement_report;
 #[path = "../../nr/src/replica/mod.rs"]
 mod replica;
 #[path = "../../nr/src/stats.rs"]
@@ -46,7 +48,8 @@ pub use error::{AddReplicaError, BuildError, ExecuteError, RegisterError, Remove
 pub use handle::{Handle, OwnedHandle};
 pub use node_replicated::NodeReplicated;
 pub use placement::Place;
-pub use replica::{PanicPolicy, ReplicaId};
+pub use placement_report::{PlacementReport, ReplicaPlacement};
+pub use replica::{MemoryPlacement, PanicPolicy, ReplicaId};
 pub use stats::{LogStats, ReplicaStats, Stats};
 pub use topology::{Topology, TopologyError};
 

@@ -5,11 +5,12 @@ use core::num::NonZeroUsize;
 
 use crate::dispatch::Dispatch;
 use crate::error::BuildError;
-use crate::log::{Entry, Log};
+use crate::log::{Entry, LogPlan};
 use crate::node_replicated::NodeReplicated;
 use crate::placement::Placement;
-use crate::replica::{Founder, PanicPolicy, Poison, ReplicaId, ReplicaSet};
+use crate::replica::{NodeMemory, PanicPolicy, Poison, ReplicaId, ReplicaSet, Site};
 use crate::topology::Topology;
+use crate::topology::memory::{self, PlaceMemory};
 
 /// The most entries that a log can have: 16 Mi.
 const MAX_LOG_ENTRIES: usize = 1 << 24;
@@ -71,7 +72,21 @@ pub struct Builder {
     topology: Option<Topology>,
     on_panic: PanicPolicy,
     max_replicas: Option<usize>,
+    huge_pages: bool,
+    place_memory: Option<Means>,
 }
+
+/// Two are equal if they are the same.
+#[derive(Clone, Copy, Debug)]
+struct Means(&'static dyn PlaceMemory);
+
+impl PartialEq for Means {
+    fn eq(&self, other: &Self) -> bool {
+        core::ptr::addr_eq(self.0, other.0)
+    }
+}
+
+impl Eq for Means {}
 
 impl Builder {
     /// How many replicas, and where. Default: [`Replicas::PerNumaNode`].
@@ -87,6 +102,21 @@ impl Builder {
     /// lag further behind before others help it; a shorter one stays in the cache.
     pub fn log_entries(mut self, entries: usize) -> Self {
         self.log_entries = Some(entries);
+        self
+    }
+
+    /// Whether the log shall lie on huge pages (2 MiB each), if it is as large as one: fewer misses of the address
+    /// translation. Default: no. If the system has none to give, the log lies on ordinary ones, and
+    /// [`placement`](NodeReplicated::placement) says why.
+    pub fn huge_pages(mut self, huge_pages: bool) -> Self {
+        self.huge_pages = huge_pages;
+        self
+    }
+
+    /// What has memory come from the right node. Default: the means of this system, if it has any: see
+    /// [`topology::memory`](crate::topology::memory).
+    pub fn place_memory(mut self, means: &'static dyn PlaceMemory) -> Self {
+        self.place_memory = Some(Means(means));
         self
     }
 
@@ -139,27 +169,20 @@ impl Builder {
     fn assemble<D: Dispatch>(
         self,
         placement: Placement,
-        mut make: impl FnMut(ReplicaId) -> D,
+        make: impl FnMut(ReplicaId) -> D,
     ) -> Result<NodeReplicated<D>, BuildError> {
         let entries = self.log_capacity::<D::WriteOperation>()?;
         let replicas = placement.founders().len();
         let room = self.room_for(replicas)?;
-        let log =
-            match replicas {
-                1 => None,
-                _ => Some(Log::new(entries, room).map_err(|_| BuildError::LogMemory {
-                    entries,
-                    entry_bytes: size_of::<Entry<D::WriteOperation>>(),
-                })?),
-            };
+        let system = self.place_memory.map(|means| means.0).or_else(memory::system);
+        let log_plan = LogPlan { entries, nodes: placement.log_nodes(), huge_pages: self.huge_pages, memory: system };
+        let node_memory = NodeMemory::new(system, placement.topology().nodes().len());
         let poison = Poison::new(self.on_panic);
-        let found = |(index, &home): (usize, &usize)| Founder {
-            data: make(ReplicaId::new(index)),
-            home,
-            cells: placement.reader_cells(home, replicas),
-        };
-        let founders: Vec<_> = placement.founders().iter().enumerate().map(found).collect();
-        Ok(NodeReplicated::from_parts(ReplicaSet::new(log, poison, entries, founders.into_iter(), room), placement))
+        let sites: Vec<Site> = placement.founders().iter().map(|home| placement.site(*home, replicas)).collect();
+        let set = ReplicaSet::new(log_plan, node_memory, poison, room, &sites, make);
+        let set =
+            set.map_err(|_| BuildError::LogMemory { entries, entry_bytes: size_of::<Entry<D::WriteOperation>>() })?;
+        Ok(NodeReplicated::from_parts(set, placement))
     }
 
     fn room_for(&self, replicas: usize) -> Result<usize, BuildError> {

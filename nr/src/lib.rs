@@ -82,6 +82,7 @@ mod log;
 mod node_replicated;
 mod panic;
 mod placement;
+mod placement_report;
 mod replica;
 mod stats;
 mod sync;
@@ -93,6 +94,7 @@ pub use error::{AddReplicaError, BuildError, ExecuteError, RegisterError, Remove
 pub use handle::{Handle, OwnedHandle};
 pub use node_replicated::NodeReplicated;
 pub use placement::Place;
-pub use replica::{PanicPolicy, ReplicaId};
+pub use placement_report::{PlacementReport, ReplicaPlacement};
+pub use replica::{MemoryPlacement, PanicPolicy, ReplicaId};
 pub use stats::{LogStats, ReplicaStats, Stats};
 pub use topology::{Topology, TopologyError};

@@ -10,6 +10,7 @@ use crate::dispatch::Dispatch;
 use crate::error::{AddReplicaError, RegisterError, RemoveReplicaError};
 use crate::handle::{Handle, OwnedHandle};
 use crate::placement::{Place, Placement};
+use crate::placement_report::PlacementReport;
 use crate::replica::{MembershipError, Replica, ReplicaId, ReplicaSet, Standing, drop_removed};
 use crate::stats::Stats;
 use crate::topology::Topology;
@@ -265,8 +266,8 @@ impl<D: Dispatch> NodeReplicated<D> {
         D: Clone,
     {
         let home = self.placement.home_at(place).ok_or(AddReplicaError::NoSuchPlace { place })?;
-        let cells = self.placement.reader_cells(home, self.replicas() + 1);
-        self.set.add(D::clone, home, cells).map_err(|error| match error {
+        let site = self.placement.site(home, self.replicas() + 1);
+        self.set.add(D::clone, site).map_err(|error| match error {
             MembershipError::LogMemory => AddReplicaError::LogMemory { entries: self.set.max_batch() },
             _ => AddReplicaError::Full { max: self.set.room() },
         })
@@ -296,6 +297,11 @@ impl<D: Dispatch> NodeReplicated<D> {
     /// The machine as this structure sees it.
     pub fn topology(&self) -> &Topology {
         self.placement.topology()
+    }
+
+    /// Where the replicas and the log are, and what could not be placed, and why. O(replicas · processors).
+    pub fn placement(&self) -> PlacementReport {
+        PlacementReport::of(&self.set, &self.placement)
     }
 
     /// Brings every replica up to date: when it returns, each has executed every operation whose caller had its answer when

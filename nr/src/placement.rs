@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::builder::{MAX_REPLICAS, Replicas};
 use crate::error::BuildError;
-use crate::replica::ReplicaId;
+use crate::replica::{ReplicaId, Site};
 use crate::sync::Counter;
 use crate::topology::{Node, Topology, current_cpu};
 
@@ -109,12 +109,32 @@ impl Placement {
         self.topology.node_of_cpu(cpu).map(Node::id)
     }
 
-    /// How many reader cells a replica there has, as one of so many.
-    pub(crate) fn reader_cells(&self, home: usize, replicas: usize) -> usize {
+    /// What a replica there has to know, as one of so many.
+    pub(crate) fn site(&self, home: usize, replicas: usize) -> Site<'_> {
         let (least, most) = READER_CELLS;
+        let Home { node, cpus, .. } = &self.homes[home];
         // With fewer replicas than nodes, some are read from other nodes too.
         let share = self.topology.cpus().div_ceil(replicas);
-        self.homes[home].cpus.len().max(share).clamp(least, most)
+        Site { home, node: *node, cpus, cells: cpus.len().max(share).clamp(least, most) }
+    }
+
+    /// The nodes that the log is spread over: those of the replicas to begin with, or of all that may come if that is one.
+    pub(crate) fn log_nodes(&self) -> Vec<usize> {
+        let nodes = |homes: &[usize]| {
+            let mut nodes: Vec<usize> = homes.iter().map(|home| self.node(*home)).collect();
+            nodes.sort_unstable();
+            nodes.dedup();
+            nodes
+        };
+        match nodes(&self.founders) {
+            founders if founders.len() > 1 => founders,
+            _ => nodes(&(0..self.homes.len()).collect::<Vec<_>>()),
+        }
+    }
+
+    /// The processors that a home is nearest to.
+    pub(crate) fn cpus(&self, home: usize) -> &[usize] {
+        &self.homes[home].cpus
     }
 
     /// Of the replicas with their homes, of which there is at least one: that nearest the calling thread. Of several that are

@@ -5,7 +5,7 @@ use loom::thread;
 
 use super::check;
 use crate::dispatch::Dispatch;
-use crate::log::{Garbage, Log};
+use crate::log::{Garbage, Log, LogPlan};
 
 /// Remembers the operations that it has executed.
 #[derive(Default)]
@@ -23,7 +23,8 @@ impl Dispatch for Executed {
 
 /// A log that so many replicas take part in.
 fn log(capacity: usize, replicas: usize) -> Arc<Log<Box<u64>>> {
-    let log = Log::new(capacity, replicas).unwrap();
+    let plan = LogPlan { entries: capacity, nodes: Vec::new(), huge_pages: false, memory: None };
+    let log = Log::new(&plan, replicas).unwrap();
     for replica in 0..replicas {
         // SAFETY: nobody else has the log yet.
         unsafe { log.join(replica, 0, &mut Garbage::new()) };

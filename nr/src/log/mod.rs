@@ -32,10 +32,9 @@ mod entry;
 mod membership;
 mod reclaim;
 mod replay;
+mod ring;
 
 use alloc::boxed::Box;
-use alloc::collections::TryReserveError;
-use alloc::vec::Vec;
 
 use crossbeam_utils::CachePadded;
 
@@ -45,11 +44,13 @@ pub(crate) use append::Reservation;
 pub(crate) use entry::Entry;
 pub(crate) use reclaim::Garbage;
 pub(crate) use replay::{PREFETCH_DISTANCE, Published};
+use ring::Ring;
+pub(crate) use ring::{LogPlacement, LogPlan, OutOfMemory};
 
 /// The log that the replicas of one structure share.
 #[derive(Debug)]
 pub(crate) struct Log<Op> {
-    entries: Box<[Entry<Op>]>,
+    entries: Ring<Op>,
     append: CachePadded<AppendLine>,
     completed: CachePadded<AtomicU64>,
     reclaim: CachePadded<ReclaimLine>,
@@ -79,14 +80,11 @@ struct ReclaimLine {
 }
 
 impl<Op> Log<Op> {
-    /// A log of `capacity` entries, a power of two, with room for `replicas` replicas, none of which takes part yet.
-    pub(crate) fn new(capacity: usize, replicas: usize) -> Result<Self, TryReserveError> {
-        debug_assert!(capacity.is_power_of_two());
-        let mut entries = Vec::new();
-        entries.try_reserve_exact(capacity)?;
-        entries.extend((0..capacity).map(|_| Entry::new()));
+    /// A log with room for `replicas` replicas, none of which takes part yet.
+    pub(crate) fn new(plan: &LogPlan, replicas: usize) -> Result<Self, OutOfMemory> {
+        debug_assert!(plan.entries.is_power_of_two());
         Ok(Self {
-            entries: entries.into_boxed_slice(),
+            entries: Ring::new(plan)?,
             append: CachePadded::new(AppendLine {
                 tail: AtomicU64::new(0),
                 drawn: AtomicU32::new(0),
@@ -97,6 +95,11 @@ impl<Op> Log<Op> {
             applied: (0..replicas).map(|_| CachePadded::new(AtomicU64::new(NOBODY))).collect(),
             used: AtomicU32::new(0),
         })
+    }
+
+    /// Where it lies.
+    pub(crate) fn placement(&self) -> &LogPlacement {
+        self.entries.placement()
     }
 
     /// How many operations the ring holds.

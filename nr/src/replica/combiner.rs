@@ -251,7 +251,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             served += 1;
         }
         while !requests.is_empty() {
-            let mut batch = requests.take_front(self.max_batch);
+            let mut batch = requests.take_front(self.max_batch());
             let standing = turn.replica().standing();
             if self.poison.is_set() {
                 batch.refuse(Refusal::Poisoned);

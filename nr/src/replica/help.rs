@@ -76,7 +76,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         // Positions below this have to be applied everywhere. `tail` moves only up, and others move it too.
         let needed = (log.tail() + operations).saturating_sub(log.capacity());
         for laggard in self.replicas().filter(|other| other.index != replica.index) {
-            while log.applied(laggard.index) < needed && self.help(log, laggard, INTERVAL) {}
+            while log.applied(laggard.index) < needed && self.help(log, laggard, replica.node(), INTERVAL) {}
         }
         log.reclaim(garbage);
     }
@@ -93,14 +93,14 @@ impl<D: Dispatch> ReplicaSet<D> {
         let appended = reservation.end() - reservation.start();
         for laggard in self.replicas().filter(|other| other.index != turn.replica().index) {
             if log.applied(laggard.index).saturating_add(allowed) < reservation.end() {
-                self.help(log, laggard, 2 * interval.max(appended));
+                self.help(log, laggard, turn.replica().node(), 2 * interval.max(appended));
             }
         }
     }
 
-    /// Replays about `count` completed operations for `laggard`, if nobody has its turn and nobody reads there. Whether
-    /// anything was done.
-    fn help(&self, log: &Log<D::WriteOperation>, laggard: &Replica<D>, count: u64) -> bool {
+    /// Replays about `count` completed operations for `laggard`, if nobody has its turn and nobody reads there, with new memory from
+    /// its node, for the sake of a replica on node `own`. Whether anything was done.
+    fn help(&self, log: &Log<D::WriteOperation>, laggard: &Replica<D>, own: usize, count: u64) -> bool {
         let Some(mut turn) = Turn::attempt(laggard) else { return false };
         // SAFETY: its turn, until the end of the function.
         let published = unsafe { log.completed_for(laggard.index) }.at_most(count);
@@ -108,7 +108,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             return false;
         }
         let replay = |data: &mut D| self.replay(log, laggard, data, &published, u64::MAX, |_| {});
-        let done = turn.try_write(replay).is_some();
+        let done = self.memory.help(laggard.node(), Some(own), || turn.try_write(replay).is_some());
         laggard.counters.helped.add_exclusive(if done { published.len() } else { 0 });
         done
     }

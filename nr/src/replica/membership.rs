@@ -29,7 +29,7 @@ use crate::dispatch::Dispatch;
 use crate::log::{Garbage, Log};
 use crate::panic::{catch, contain, resume};
 use crate::replica::request::{Task, Work};
-use crate::replica::{Replica, ReplicaId, ReplicaSet, Standing, Turn};
+use crate::replica::{Replica, ReplicaId, ReplicaSet, Site, Standing, Turn};
 use crate::sync::{AtomicBool, Backoff, Ordering};
 
 /// Why no replica came or went.
@@ -51,8 +51,8 @@ impl<D: Dispatch> ReplicaSet<D> {
         self.replicas.len()
     }
 
-    /// Lets another replica in, at `home`. A panic of `clone` goes on here and leaves things as they were.
-    pub(crate) fn add(&self, clone: fn(&D) -> D, home: usize, cells: usize) -> Result<ReplicaId, MembershipError> {
+    /// Lets another replica in. A panic of `clone` goes on here and leaves things as they were.
+    pub(crate) fn add(&self, clone: fn(&D) -> D, site: Site) -> Result<ReplicaId, MembershipError> {
         let _membership = Membership::lock(&self.membership);
         let present: Vec<&Replica<D>> = self.present().collect();
         let vacant = |index: &usize| self.replica(*index).is_none_or(|replica| replica.standing() == Standing::Absent);
@@ -62,11 +62,13 @@ impl<D: Dispatch> ReplicaSet<D> {
         let source = source.expect("the last replica can't be removed");
         self.provide_log(source)?;
 
-        let place = self.replicas[index].get_or_set(Replica::new(index, None, Standing::Absent, home, cells));
-        // Relaxed: see `Replica::home`.
-        place.home.store(home as u32, Ordering::Relaxed);
+        let place = self.memory.build(site.node, site.cpus, || {
+            let place = &self.replicas[index];
+            place.get().unwrap_or_else(|| place.get_or_set(Replica::new(index, None, Standing::Absent, site)))
+        });
+        place.settle(site);
         let mut turn = wait_for_turn(place);
-        let work = self.submit_errand(source, Task::Copy { clone, newcomer: index, copy: None });
+        let work = self.submit_errand(source, Task::Copy { clone, newcomer: index, node: site.node, copy: None });
         match (work.task, work.panic) {
             (Task::Copy { copy: Some(copy), .. }, _) => {
                 turn.install(copy);
@@ -101,7 +103,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// Makes the log if there has been none, with the only replica taking part: so that whoever sees the log sees that.
     fn provide_log(&self, source: &Replica<D>) -> Result<(), MembershipError> {
         if self.log.get().is_none() {
-            let log = Log::new(self.max_batch, self.room()).map_err(|_| MembershipError::LogMemory)?;
+            let log = Log::new(&self.log_plan, self.room()).map_err(|_| MembershipError::LogMemory)?;
             // SAFETY: the log is new, and nobody else has it.
             unsafe { log.join(source.index, 0, &mut Garbage::new()) };
             self.log.get_or_set(log);
@@ -120,9 +122,9 @@ impl<D: Dispatch> ReplicaSet<D> {
         let replica = turn.replica();
         match &mut work.task {
             Task::CatchUp => self.catch_up_now(log, turn),
-            Task::Copy { clone, newcomer, copy } => {
+            Task::Copy { clone, newcomer, node, copy } => {
                 self.catch_up_now(log, turn);
-                match catch(|| turn.read(*clone)) {
+                match catch(|| self.memory.help(*node, None, || turn.read(*clone))) {
                     Ok(made) => *copy = Some(made),
                     Err(payload) => return work.panic = Some(payload),
                 }

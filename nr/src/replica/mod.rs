@@ -6,6 +6,7 @@
 //! * [`combiner`]: a round, from posted requests to answers, with a log and without;
 //! * [`help`]: what is done for replicas that lag behind;
 //! * [`membership`]: how replicas come and go;
+//! * [`memory`]: on which node their memory is;
 //! * [`rwlock`]: the lock that readers share and replay takes alone;
 //! * [`read`]: when a local read may run;
 //! * [`poison`]: what a panic leaves behind.
@@ -17,6 +18,7 @@
 mod combiner;
 mod help;
 mod membership;
+mod memory;
 mod poison;
 mod queue;
 mod read;
@@ -30,10 +32,12 @@ use core::fmt;
 use crossbeam_utils::CachePadded;
 
 use crate::dispatch::Dispatch;
-use crate::log::{Garbage, Log};
+use crate::log::{Garbage, Log, LogPlan, OutOfMemory};
 use crate::sync::{AtomicBool, AtomicU32, Counter, Ordering};
 
 pub(crate) use membership::{MembershipError, drop_removed};
+pub use memory::MemoryPlacement;
+pub(crate) use memory::NodeMemory;
 pub use poison::PanicPolicy;
 pub(crate) use poison::Poison;
 use queue::{CombinerQueue, Turn};
@@ -74,8 +78,10 @@ pub(crate) struct Replica<D: Dispatch> {
     queue: CachePadded<CombinerQueue<D>>,
     /// A [`Standing`]. Changed by who has the turn; others take it for a hint.
     standing: AtomicU32,
-    /// The place in the [`Placement`](crate::placement::Placement) where it is. Changed by who lets it in, before it is.
+    /// The place in the [`Placement`](crate::placement::Placement) where it is, and the node of that. Changed by who lets it in,
+    /// before it is.
     home: AtomicU32,
+    node: AtomicU32,
     /// Open while `standing` is not `Absent`, except for a moment in which the turn is held.
     pub(crate) lock: ReplicaLock<D>,
     pub(crate) counters: CachePadded<Counters>,
@@ -120,13 +126,14 @@ impl Counters {
 }
 
 impl<D: Dispatch> Replica<D> {
-    fn new(index: usize, data: Option<D>, standing: Standing, home: usize, cells: usize) -> Self {
+    fn new(index: usize, data: Option<D>, standing: Standing, site: Site) -> Self {
         Self {
             index,
             queue: CachePadded::new(CombinerQueue::new()),
             standing: AtomicU32::new(standing as u32),
-            home: AtomicU32::new(home as u32),
-            lock: ReplicaLock::new(data, cells),
+            home: AtomicU32::new(site.home as u32),
+            node: AtomicU32::new(site.node as u32),
+            lock: ReplicaLock::new(data, site.cells),
             counters: CachePadded::default(),
         }
     }
@@ -168,6 +175,19 @@ impl<D: Dispatch> Replica<D> {
         // Relaxed: a number, and the place that it stands for is there from the start.
         self.home.load(Ordering::Relaxed) as usize
     }
+
+    /// The id of its node.
+    pub(crate) fn node(&self) -> usize {
+        // Relaxed: a number.
+        self.node.load(Ordering::Relaxed) as usize
+    }
+
+    /// For who lets a replica in here.
+    fn settle(&self, site: Site) {
+        // Relaxed, both: numbers.
+        self.home.store(site.home as u32, Ordering::Relaxed);
+        self.node.store(site.node as u32, Ordering::Relaxed);
+    }
 }
 
 /// All replicas of a structure, and what they share.
@@ -175,7 +195,8 @@ pub(crate) struct ReplicaSet<D: Dispatch> {
     /// Not there as long as there has been a single replica only: nobody would replay it.
     log: SetOnce<Log<D::WriteOperation>>,
     poison: Poison,
-    max_batch: usize,
+    log_plan: LogPlan,
+    memory: NodeMemory,
     /// Filled from the front.
     replicas: Box<[SetOnce<Replica<D>>]>,
     /// Held by who lets a replica in or out.
@@ -190,43 +211,56 @@ unsafe impl<D: Dispatch + Send> Send for ReplicaSet<D> {}
 // (`Send` by the trait), panic payloads are `Send`. Requests are handed over through the queue, see there.
 unsafe impl<D: Dispatch + Send + Sync> Sync for ReplicaSet<D> {}
 
-/// A replica to begin with.
-pub(crate) struct Founder<D> {
-    pub(crate) data: D,
+/// Where a replica is to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Site<'a> {
     /// See [`Replica::home`].
     pub(crate) home: usize,
+    /// The id of its node.
+    pub(crate) node: usize,
+    /// The processors that it is nearest to.
+    pub(crate) cpus: &'a [usize],
     /// How many reader cells it has.
     pub(crate) cells: usize,
 }
 
 impl<D: Dispatch> ReplicaSet<D> {
-    /// The replicas given, with room for `room` in all, at least as many as are given. `log` if they are several.
+    /// Replicas at the `sites`, made by `make`, with room for `room` in all, at least as many.
     pub(crate) fn new(
-        log: Option<Log<D::WriteOperation>>,
+        log_plan: LogPlan,
+        memory: NodeMemory,
         poison: Poison,
-        max_batch: usize,
-        founders: impl Iterator<Item = Founder<D>>,
         room: usize,
-    ) -> Self {
-        let standing = if log.is_some() { Standing::Member } else { Standing::Alone };
+        sites: &[Site],
+        mut make: impl FnMut(ReplicaId) -> D,
+    ) -> Result<Self, OutOfMemory> {
         let set = Self {
             log: SetOnce::new(),
             poison,
-            max_batch,
+            log_plan,
+            memory,
             replicas: (0..room).map(|_| SetOnce::new()).collect(),
             membership: AtomicBool::new(false),
         };
-        for (index, Founder { data, home, cells }) in founders.enumerate() {
-            set.replicas[index].get_or_set(Replica::new(index, Some(data), standing, home, cells));
-            if let Some(log) = &log {
+        let standing = if sites.len() > 1 { Standing::Member } else { Standing::Alone };
+        if standing == Standing::Member {
+            let log = Log::new(&set.log_plan, room)?;
+            for index in 0..sites.len() {
                 // SAFETY: the log is new, and nobody else has it.
                 unsafe { log.join(index, 0, &mut Garbage::new()) };
             }
-        }
-        if let Some(log) = log {
             set.log.get_or_set(log);
         }
-        set
+        for (index, site) in sites.iter().enumerate() {
+            set.memory.build(site.node, site.cpus, || {
+                set.replicas[index].get_or_set(Replica::new(index, Some(make(ReplicaId(index))), standing, *site));
+            });
+        }
+        Ok(set)
+    }
+
+    pub(crate) fn memory(&self) -> &NodeMemory {
+        &self.memory
     }
 
     pub(crate) fn log(&self) -> Option<&Log<D::WriteOperation>> {
@@ -239,7 +273,7 @@ impl<D: Dispatch> ReplicaSet<D> {
 
     /// How many operations a batch may have.
     pub(crate) fn max_batch(&self) -> usize {
-        self.max_batch
+        self.log_plan.entries
     }
 
     /// All replicas, and the places that are free now but have not always been.

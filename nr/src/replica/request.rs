@@ -61,8 +61,8 @@ pub(crate) struct Refused<T> {
 pub(crate) enum Task<D: Dispatch> {
     /// Bring the replica up to what is completed now.
     CatchUp,
-    /// Make a copy of the replica for another, and let that take part in the log from there on.
-    Copy { clone: fn(&D) -> D, newcomer: usize, copy: Option<D> },
+    /// Make a copy of the replica for another, on that node, and let it take part in the log from there on.
+    Copy { clone: fn(&D) -> D, newcomer: usize, node: usize, copy: Option<D> },
     /// Be removed, and give the structure out.
     Leave { data: Option<D> },
     /// Go on without the log, as the only one that is left.

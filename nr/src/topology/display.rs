@@ -55,6 +55,11 @@ impl Display for Count {
     }
 }
 
+/// Ascending numbers as the kernel writes them.
+pub(crate) fn ranges(numbers: &[usize]) -> impl Display {
+    Ranges(numbers)
+}
+
 /// Ascending numbers, as the kernel writes them: `0-3,8,10-11`.
 struct Ranges<'a>(&'a [usize]);
 

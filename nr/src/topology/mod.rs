@@ -6,12 +6,14 @@
 
 mod display;
 mod error;
+pub mod memory;
 mod node;
 #[cfg(all(target_os = "linux", feature = "std"))]
 mod sysfs;
 
 use alloc::{collections::BTreeMap, string::String, vec, vec::Vec};
 
+pub(crate) use display::ranges;
 pub use error::TopologyError;
 pub use node::{CacheDomain, Node};
 

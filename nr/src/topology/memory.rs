@@ -1,0 +1,100 @@
+//! Where memory comes from: what an operating system is asked for so that each replica lies on its node.
+//!
+//! On Linux, with the feature `std`, this is done by the kernel's [memory policies]. Elsewhere a kernel or a runtime of its own may do
+//! it, by [`PlaceMemory`] and [`Builder::place_memory`](crate::Builder::place_memory); without, memory is wherever the allocator finds it.
+//!
+//! All of it is a matter of speed: what can't be done is reported by [`NodeReplicated::placement`](crate::NodeReplicated::placement), and
+//! everything works without it.
+//!
+//! [memory policies]: https://docs.kernel.org/admin-guide/mm/numa_memory_policy.html
+
+#[cfg(all(target_os = "linux", feature = "std"))]
+mod linux;
+
+use alloc::string::String;
+use core::fmt;
+use core::ptr::NonNull;
+
+#[cfg(all(target_os = "linux", feature = "std"))]
+pub use linux::LinuxMemory;
+
+/// What an operating system does for replicas to lie on their nodes. Node ids and CPU numbers are those of the
+/// [`Topology`](super::Topology) that the structure is built with; it is not asked if that has a single node.
+///
+/// An implementation that can't do what it is asked for says so by an error; it is not asked again for the same kind of thing then.
+pub trait PlaceMemory: fmt::Debug + Send + Sync {
+    /// Runs `work`, once and whatever happens, on the calling thread, while that runs on one of `cpus`, and such that memory that it
+    /// touches first comes from `node`. A replica is made so.
+    ///
+    /// # Errors
+    /// If `work` was run without that.
+    fn build_on(&self, node: usize, cpus: &[usize], work: &mut dyn FnMut()) -> Result<(), PlaceError>;
+
+    /// Runs `work`, once and whatever happens, on the calling thread, wherever that runs, such that memory that it touches first
+    /// comes from `node`. What is done for the replica of another node is done so: some 100 operations at a time.
+    ///
+    /// # Errors
+    /// If `work` was run without that.
+    fn help_on(&self, node: usize, work: &mut dyn FnMut()) -> Result<(), PlaceError>;
+
+    /// New zeroed memory for a log, aligned to a page, whose pages come from each of `nodes` in turn if they are several, and
+    /// are huge if `huge` says so.
+    ///
+    /// # Errors
+    /// If there is none; then the log is allocated as usual.
+    fn allocate_log(&self, bytes: usize, nodes: &[usize], huge: bool) -> Result<LogMemory, PlaceError>;
+
+    /// Gives back what [`allocate_log`](Self::allocate_log) gave.
+    ///
+    /// # Safety
+    /// `start` and `bytes` are what that returned and was asked for, given back once and not used any more.
+    unsafe fn free_log(&self, start: NonNull<u8>, bytes: usize);
+}
+
+/// Memory for a log.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct LogMemory {
+    /// Its first byte.
+    pub start: NonNull<u8>,
+    /// Why its pages are not spread over the nodes, if they were to be.
+    pub interleaved: Result<(), PlaceError>,
+    /// Why they are not huge, if they were to be.
+    pub huge_pages: Result<(), PlaceError>,
+}
+
+impl LogMemory {
+    /// Memory of which all is as it was asked for.
+    pub fn new(start: NonNull<u8>) -> Self {
+        Self { start, interleaved: Ok(()), huge_pages: Ok(()) }
+    }
+}
+
+/// Why memory is not placed. Says what was refused, by whom, and what one can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaceError {
+    reason: String,
+}
+
+impl PlaceError {
+    /// An error with that text.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
+    }
+}
+
+impl fmt::Display for PlaceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl core::error::Error for PlaceError {}
+
+/// The means of this system, if it has any.
+pub(crate) fn system() -> Option<&'static dyn PlaceMemory> {
+    #[cfg(all(target_os = "linux", feature = "std"))]
+    return Some(&LinuxMemory);
+    #[cfg(not(all(target_os = "linux", feature = "std")))]
+    None
+}

@@ -1,0 +1,283 @@
+//! Memory policies of the Linux kernel, by system calls: `set_mempolicy(2)`, `mbind(2)`, `sched_setaffinity(2)`, `madvise(2)`.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::ffi::{c_int, c_ulong, c_void};
+use core::ptr::{self, NonNull};
+use std::io;
+
+use super::{LogMemory, PlaceError, PlaceMemory};
+use crate::topology::Topology;
+
+/// Bits of a word of a mask.
+const WORD: usize = c_ulong::BITS as usize;
+const NODE_WORDS: usize = Topology::MAX_NODES / WORD;
+/// A huge page of x86-64 and, with pages of 4 KiB, of AArch64.
+const HUGE_PAGE: usize = 2 << 20;
+
+/// The kernel's memory policies and CPU affinities, for the calling thread and for the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LinuxMemory;
+
+impl PlaceMemory for LinuxMemory {
+    fn build_on(&self, node: usize, cpus: &[usize], work: &mut dyn FnMut()) -> Result<(), PlaceError> {
+        let affinity = RestoreAffinity::after_binding_to(cpus);
+        let policy = RestorePolicy::after_preferring(node);
+        work();
+        affinity?;
+        policy?;
+        Ok(())
+    }
+
+    fn help_on(&self, node: usize, work: &mut dyn FnMut()) -> Result<(), PlaceError> {
+        let policy = RestorePolicy::after_preferring(node);
+        work();
+        policy.map(drop)
+    }
+
+    fn allocate_log(&self, bytes: usize, nodes: &[usize], huge: bool) -> Result<LogMemory, PlaceError> {
+        let start = map(bytes, if huge && bytes >= HUGE_PAGE { HUGE_PAGE } else { 1 })?;
+        let mut memory = LogMemory::new(start);
+        if nodes.len() > 1 {
+            memory.interleaved = interleave(start, bytes, nodes);
+        }
+        if huge {
+            memory.huge_pages = use_huge_pages(start, bytes);
+        }
+        Ok(memory)
+    }
+
+    unsafe fn free_log(&self, start: NonNull<u8>, bytes: usize) {
+        // SAFETY: by the caller, mapped by `map` with this length and not in use.
+        unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
+    }
+}
+
+/// New zeroed memory that starts at a multiple of `alignment`, a power of two, or of a page.
+fn map(bytes: usize, alignment: usize) -> Result<NonNull<u8>, PlaceError> {
+    let slack = if alignment > 1 { alignment } else { 0 };
+    let length = bytes.checked_add(slack).ok_or_else(|| PlaceError::new("the log is too large to be mapped"))?;
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping, wherever there is room, touches nothing that there is.
+    let mapped = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
+    let Some(mapped) = NonNull::new(mapped.cast::<u8>()).filter(|_| mapped != libc::MAP_FAILED) else {
+        return Err(refused(format_args!("mmap of {length} bytes")));
+    };
+    let before = mapped.as_ptr().align_offset(alignment);
+    // SAFETY: less than `alignment`, so within the mapping.
+    let start = unsafe { mapped.add(before) };
+    unmap_rest(mapped, before);
+    // The kernel rounds the length up to pages, as it does for `munmap` in the end.
+    let end = bytes.next_multiple_of(page());
+    if before + end < length {
+        // SAFETY: within the mapping.
+        unmap_rest(unsafe { start.add(end) }, length - before - end);
+    }
+    Ok(start)
+}
+
+fn unmap_rest(start: NonNull<u8>, bytes: usize) {
+    if bytes > 0 {
+        // SAFETY: a part of a mapping of `map`'s own that nobody is given.
+        unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
+    }
+}
+
+fn page() -> usize {
+    // SAFETY: only asks.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(page).unwrap_or(4096)
+}
+
+fn interleave(start: NonNull<u8>, bytes: usize, nodes: &[usize]) -> Result<(), PlaceError> {
+    let mask = node_mask(nodes)?;
+    // SAFETY: `mbind` changes where pages of this range come from and nothing in them; the mask has as many bits as are named.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mbind,
+            start.as_ptr(),
+            bytes,
+            libc::MPOL_INTERLEAVE,
+            mask.as_ptr(),
+            Topology::MAX_NODES + 1,
+            0,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(refused(format_args!("mbind over the nodes {nodes:?}"))) }
+}
+
+fn use_huge_pages(start: NonNull<u8>, bytes: usize) -> Result<(), PlaceError> {
+    if bytes < HUGE_PAGE {
+        let reason = format!("the log has {bytes} bytes, and a huge page {HUGE_PAGE}: choose more entries");
+        return Err(PlaceError::new(reason));
+    }
+    // SAFETY: advice about memory of ours; changes nothing in it.
+    let result = unsafe { libc::madvise(start.as_ptr().cast::<c_void>(), bytes, libc::MADV_HUGEPAGE) };
+    if result == 0 { Ok(()) } else { Err(refused(format_args!("madvise for huge pages"))) }
+}
+
+fn node_mask(nodes: &[usize]) -> Result<[c_ulong; NODE_WORDS], PlaceError> {
+    let mut mask = [0; NODE_WORDS];
+    for &node in nodes {
+        let word = mask.get_mut(node / WORD);
+        let word = word.ok_or_else(|| PlaceError::new(format!("there can't be a node {node}")))?;
+        *word |= 1 << (node % WORD);
+    }
+    Ok(mask)
+}
+
+/// The error of the last system call.
+fn refused(what: impl core::fmt::Display) -> PlaceError {
+    let error = io::Error::last_os_error();
+    let advice = match error.raw_os_error() {
+        Some(libc::EPERM) => " (a container's seccomp profile often forbids it)",
+        Some(libc::ENOSYS) => " (this kernel is built without NUMA support)",
+        Some(libc::EINVAL) => " (the machine has no such node, or this process may not use it)",
+        _ => "",
+    };
+    PlaceError::new(format!("{what}: {error}{advice}"))
+}
+
+/// Gives the calling thread the memory policy back that it had.
+struct RestorePolicy {
+    mode: c_int,
+    nodes: [c_ulong; NODE_WORDS],
+}
+
+impl RestorePolicy {
+    /// Has the thread's new pages come from `node` as long as there are any.
+    fn after_preferring(node: usize) -> Result<Self, PlaceError> {
+        let wanted = node_mask(&[node])?;
+        let (mut mode, mut nodes) = (0, [0; NODE_WORDS]);
+        // SAFETY: writes a number and as many bits as the mask has.
+        let got = unsafe {
+            libc::syscall(libc::SYS_get_mempolicy, &raw mut mode, nodes.as_mut_ptr(), Topology::MAX_NODES + 1, 0, 0)
+        };
+        if got != 0 {
+            return Err(refused(format_args!("get_mempolicy")));
+        }
+        if set_policy(libc::MPOL_PREFERRED, &wanted) != 0 {
+            return Err(refused(format_args!("set_mempolicy for node {node}")));
+        }
+        Ok(Self { mode, nodes })
+    }
+}
+
+impl Drop for RestorePolicy {
+    fn drop(&mut self) {
+        // What the thread had before, it may have again.
+        set_policy(self.mode, &self.nodes);
+    }
+}
+
+fn set_policy(mode: c_int, nodes: &[c_ulong; NODE_WORDS]) -> i64 {
+    // The policies without nodes want none named.
+    let bits = if nodes.iter().all(|word| *word == 0) { 0 } else { Topology::MAX_NODES + 1 };
+    let mask = if bits == 0 { ptr::null() } else { nodes.as_ptr() };
+    // SAFETY: changes where the calling thread's new pages come from; the mask has as many bits as are named.
+    unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, mask, bits) }
+}
+
+/// Lets the calling thread run where it could.
+struct RestoreAffinity {
+    cpus: Vec<c_ulong>,
+}
+
+impl RestoreAffinity {
+    /// Has the thread run on one of `cpus`.
+    fn after_binding_to(cpus: &[usize]) -> Result<Self, PlaceError> {
+        let mut before: Vec<c_ulong> = alloc::vec![0; Topology::MAX_CPUS / WORD];
+        let bytes = size_of_val(&before[..]);
+        // SAFETY: writes at most so many bytes.
+        if unsafe { libc::sched_getaffinity(0, bytes, before.as_mut_ptr().cast()) } < 0 {
+            return Err(refused(format_args!("sched_getaffinity")));
+        }
+        let mut wanted: Vec<c_ulong> = alloc::vec![0; Topology::MAX_CPUS / WORD];
+        for cpu in cpus {
+            wanted[cpu / WORD] |= 1 << (cpu % WORD);
+        }
+        // SAFETY: reads so many bytes.
+        if unsafe { libc::sched_setaffinity(0, bytes, wanted.as_ptr().cast()) } != 0 {
+            return Err(refused(format_args!("sched_setaffinity to the CPUs of a node")));
+        }
+        Ok(Self { cpus: before })
+    }
+}
+
+impl Drop for RestoreAffinity {
+    fn drop(&mut self) {
+        let bytes = size_of_val(&self.cpus[..]);
+        // SAFETY: reads so many bytes. What the thread had before, it may have again.
+        unsafe { libc::sched_setaffinity(0, bytes, self.cpus.as_ptr().cast()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Mode and nodes of the calling thread, and its CPUs.
+    fn state() -> (c_int, [c_ulong; NODE_WORDS], Vec<c_ulong>) {
+        let mut state = (-1, [0; NODE_WORDS], alloc::vec![0; Topology::MAX_CPUS / WORD]);
+        // SAFETY: as in `after_preferring`.
+        unsafe {
+            libc::syscall(
+                libc::SYS_get_mempolicy,
+                &raw mut state.0,
+                state.1.as_mut_ptr(),
+                Topology::MAX_NODES + 1,
+                0,
+                0,
+            )
+        };
+        // SAFETY: as in `after_binding_to`.
+        unsafe { libc::sched_getaffinity(0, size_of_val(&state.2[..]), state.2.as_mut_ptr().cast()) };
+        state
+    }
+
+    #[test]
+    fn what_the_thread_had_it_has_again() {
+        let before = state();
+        let cpu = crate::topology::current_cpu().unwrap();
+        let mut runs = 0;
+        // A container may forbid it; then it is said, and the work is done all the same.
+        let _ = LinuxMemory.build_on(0, &[cpu], &mut || runs += 1);
+        let _ = LinuxMemory.help_on(0, &mut || runs += 1);
+        assert_eq!(state(), before);
+        let panic = std::panic::catch_unwind(|| LinuxMemory.build_on(0, &[cpu], &mut || panic!("in the midst")));
+        assert!(panic.is_err());
+        assert_eq!(state(), before);
+        assert_eq!(runs, 2);
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_and_the_work_done() {
+        let before = state();
+        let mut runs = 0;
+        for node in [900, Topology::MAX_NODES, usize::MAX] {
+            let error = LinuxMemory.help_on(node, &mut || runs += 1).unwrap_err();
+            assert!(!error.to_string().is_empty());
+            LinuxMemory.build_on(node, &[0], &mut || runs += 1).unwrap_err();
+        }
+        assert_eq!(runs, 6);
+        assert_eq!(state(), before);
+    }
+
+    #[test]
+    fn memory_for_a_log_is_zeroed_aligned_and_given_back() {
+        for (bytes, huge) in [(1, false), (4096, false), (100_000, true), (5 << 20, false), (5 << 20, true)] {
+            let memory = LinuxMemory.allocate_log(bytes, &[0], huge).unwrap();
+            let alignment = if huge && bytes >= HUGE_PAGE { HUGE_PAGE } else { page() };
+            assert_eq!(memory.start.as_ptr().align_offset(alignment), 0);
+            assert!(bytes >= HUGE_PAGE || !huge || memory.huge_pages.is_err());
+            // SAFETY: so many bytes are mapped, and nobody else has them.
+            let slice = unsafe { core::slice::from_raw_parts_mut(memory.start.as_ptr(), bytes) };
+            assert!(slice.iter().all(|byte| *byte == 0));
+            slice.fill(1);
+            // SAFETY: from `allocate_log`, and not used any more.
+            unsafe { LinuxMemory.free_log(memory.start, bytes) };
+        }
+        assert!(LinuxMemory.allocate_log(usize::MAX, &[0], true).is_err());
+        assert!(LinuxMemory.allocate_log(1 << 60, &[0], false).is_err());
+    }
+}
