@@ -58,14 +58,18 @@ struct Home {
 impl Placement {
     /// Where `replicas` has replicas on a machine like that.
     pub(crate) fn new(topology: Topology, replicas: Replicas) -> Result<Self, BuildError> {
-        let nodes = || topology.nodes().iter().filter(|node| !node.cpus().is_empty());
-        let whole = nodes().map(|node| Home { node: node.id(), cpus: node.cpus().to_vec(), is_node: true });
-        let parts = nodes().flat_map(|node| {
-            let part = |cpus: &[usize]| Home { node: node.id(), cpus: cpus.to_vec(), is_node: false };
-            node.cache_domains().iter().map(move |domain| part(domain.cpus()))
+        // Nodes and domains of which this process may use no processor, and those that have none, get no replica.
+        let home = |node: &Node, cpus: &[usize], is_node| {
+            let cpus = topology.usable_of(cpus);
+            (!cpus.is_empty()).then(|| Home { node: node.id(), cpus, is_node })
+        };
+        let whole = topology.nodes().iter().filter_map(|node| home(node, node.cpus(), true));
+        let parts = topology.nodes().iter().flat_map(|node| {
+            let domains = node.cache_domains().iter();
+            domains.filter_map(move |domain| home(node, domain.cpus(), false))
         });
         let homes: Vec<Home> = whole.chain(parts).collect();
-        let nodes = nodes().count();
+        let nodes = homes.iter().filter(|home| home.is_node).count();
         let founders: Vec<usize> = match replicas {
             Replicas::PerNumaNode => (0..nodes).collect(),
             Replicas::PerCacheDomain => (nodes..homes.len()).collect(),
@@ -172,13 +176,17 @@ impl Placement {
         }
     }
 
-    /// How far a home is from a processor: the narrowest that has it is nearest, then what is on the same node. From a processor that
+    /// How far a home is from a processor: the narrowest that has it is nearest, then what is on the same node, then by
+    /// the nodes' distance. From a processor that
     /// the topology does not know, all are equally far.
     fn distance(&self, cpu: Option<usize>, node: Option<usize>, home: &Home) -> usize {
         match (cpu, node) {
             (Some(cpu), Some(_)) if home.has(cpu) => home.cpus.len(),
             (Some(_), Some(node)) if home.node == node => Topology::MAX_CPUS + 1,
-            _ => Topology::MAX_CPUS + 2,
+            (Some(_), Some(node)) => {
+                Topology::MAX_CPUS + 2 + self.topology.distance(node, home.node).unwrap_or(255) as usize
+            }
+            _ => Topology::MAX_CPUS + 2 + 255,
         }
     }
 }
@@ -217,6 +225,31 @@ mod tests {
         assert_eq!(placement.home_at(Place::CacheDomainOf(8)), None);
         assert_eq!(placement.home_at(Place::Node(4)).map(|home| placement.node(home)), Some(4));
         assert_eq!(placement.home_at(Place::CacheDomainOf(3)).map(|home| placement.node(home)), Some(2));
+    }
+
+    #[test]
+    fn what_the_process_may_not_use_gets_no_replica() {
+        let topology = four_by_two().with_cache_domains([[6], [7]]).unwrap().with_usable_cpus([1, 4, 5, 7]).unwrap();
+        let founders = |replicas| {
+            let placement = Placement::new(topology.clone(), replicas).unwrap();
+            let of = |home: &usize| (placement.node(*home), placement.cpus(*home).to_vec());
+            placement.founders().iter().map(of).collect::<Vec<_>>()
+        };
+        let homes = [(0, vec![1]), (3, vec![4, 5]), (4, vec![7])];
+        assert_eq!(founders(Replicas::PerNumaNode), homes);
+        assert_eq!(founders(Replicas::PerCacheDomain), homes);
+        assert_eq!(founders(Replicas::Count(NonZeroUsize::new(3).unwrap())), homes);
+        let placement = Placement::new(topology.clone(), Replicas::PerNumaNode).unwrap();
+        assert_eq!(placement.home_at(Place::Node(2)), None);
+    }
+
+    #[test]
+    fn a_thread_far_from_all_replicas_gets_the_least_far() {
+        let rows = [[10, 20, 30, 40], [20, 10, 20, 30], [30, 20, 10, 20], [40, 30, 20, 10]];
+        let topology = Topology::from_nodes([[0], [1], [2], [3]]).unwrap().with_distances(rows).unwrap();
+        let placement = Placement::new(topology, Replicas::PerNumaNode).unwrap();
+        let of_two = || [(ReplicaId::new(0), 0), (ReplicaId::new(2), 2)].into_iter();
+        assert_eq!(placement.nearest_to(Some(3), of_two(), None), ReplicaId::new(2));
     }
 
     #[test]

@@ -5,10 +5,25 @@ use core::fmt::{self, Display, Formatter};
 use super::{CacheDomain, Node, Source, Topology};
 
 impl Display for Topology {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, {}", Count(self.nodes.len(), "NUMA node"), Count(self.cpus(), "CPU"))?;
+        if self.usable.len() < self.cpus() {
+            write!(f, ", of which this process may use {}", Ranges(&self.usable))?;
+        }
         for node in &self.nodes {
             write!(f, "\n  {node}")?;
+        }
+        if self.nodes.len() > 1 && !self.distances.is_empty() {
+            write!(f, "\n  distances  ")?;
+            for node in &self.nodes {
+                write!(f, "{:>5}", node.id())?;
+            }
+            for (node, row) in self.nodes.iter().zip(self.distances.chunks(self.nodes.len())) {
+                write!(f, "\n    node {:<4}", node.id())?;
+                for distance in row {
+                    write!(f, "{distance:>5}")?;
+                }
+            }
         }
         match &self.source {
             Source::Fallback { reason } => write!(f, "\n  assumed, as the machine's nodes are unknown: {reason}"),
@@ -19,21 +34,55 @@ impl Display for Topology {
 }
 
 impl Display for Node {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "node {}: ", self.id())?;
-        match self.cpus() {
-            [] => return write!(f, "memory only"),
-            [cpu] => write!(f, "CPU {cpu}")?,
-            cpus => write!(f, "CPUs {}", Ranges(cpus))?,
+        let memory = self.memory().map(Bytes);
+        match (self.cpus(), memory) {
+            ([], Some(memory)) => return write!(f, "memory only, {memory}"),
+            ([], None) => return write!(f, "memory only"),
+            ([cpu], _) => write!(f, "CPU {cpu}")?,
+            (cpus, _) => write!(f, "CPUs {}", Ranges(cpus))?,
         }
-        write!(f, " ({}", Count(self.cache_domains().len(), "cache domain"))?;
-        if let [first, second, others @ ..] = self.cache_domains() {
-            write!(f, ": {first} | {second}")?;
-            for domain in others {
-                write!(f, " | {domain}")?;
+        match memory {
+            Some(Bytes(0)) => write!(f, ", no memory")?,
+            Some(memory) => write!(f, ", {memory}")?,
+            None => {}
+        }
+        let cores = self.cores().len();
+        write!(f, " (")?;
+        if cores < self.cpus().len() {
+            write!(f, "{}, ", Count(cores, "core"))?;
+        }
+        write!(f, "{}", Count(self.cache_domains().len(), "cache domain"))?;
+        // Of many, a line for each few.
+        if self.cache_domains().len() > 1 {
+            for (index, domain) in self.cache_domains().iter().enumerate() {
+                match index {
+                    0 => write!(f, ": ")?,
+                    index if index % DOMAINS_IN_A_LINE == 0 => write!(f, "\n      | ")?,
+                    _ => write!(f, " | ")?,
+                }
+                write!(f, "{domain}")?;
             }
         }
         write!(f, ")")
+    }
+}
+
+/// How many cache domains are named in a line.
+const DOMAINS_IN_A_LINE: usize = 8;
+
+/// A number of bytes, in the largest unit of which there is one.
+#[derive(Clone, Copy)]
+struct Bytes(u64);
+
+impl Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+        match units.into_iter().find(|(shift, _)| self.0 >> shift > 0) {
+            Some((shift, unit)) => write!(f, "{:.1} {unit}", self.0 as f64 / (1_u64 << shift) as f64),
+            None => write!(f, "{} bytes", self.0),
+        }
     }
 }
 
@@ -104,6 +153,25 @@ mod tests {
         ];
         assert_eq!(topology.to_string(), lines.join("\n"));
         Ok(())
+    }
+
+    #[test]
+    fn everything_that_is_known() {
+        let topology: Topology = "node 0: cpus 0-3; cores 0,2 | 1,3; memory 1536 MiB\nnode 2: cpus 4; memory 0\n\
+                                  node 5: cpus; memory 4 TiB\ndistances: 10 21 17 / 21 10 28 / 17 28 10\nusable: 1-4"
+            .parse()
+            .unwrap();
+        let lines = [
+            "3 NUMA nodes, 5 CPUs, of which this process may use 1-4",
+            "  node 0: CPUs 0-3, 1.5 GiB (2 cores, 1 cache domain)",
+            "  node 2: CPU 4, no memory (1 cache domain)",
+            "  node 5: memory only, 4.0 TiB",
+            "  distances      0    2    5",
+            "    node 0      10   21   17",
+            "    node 2      21   10   28",
+            "    node 5      17   28   10",
+        ];
+        assert_eq!(topology.to_string(), lines.join("\n"));
     }
 
     #[test]

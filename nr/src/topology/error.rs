@@ -1,3 +1,4 @@
+use alloc::string::String;
 use core::{error::Error, fmt};
 
 use super::Topology;
@@ -59,6 +60,37 @@ pub enum TopologyError {
         /// The position of the domain, in the order given.
         domain: usize,
     },
+    /// A core has no CPU, or one that is in no node, in another core, or in another cache domain than the core's first.
+    Core {
+        /// The position of the core, in the order given.
+        core: usize,
+        /// The CPU's number, if it is about one.
+        cpu: Option<usize>,
+    },
+    /// Ids of nodes are not as many as there are nodes, don't ascend, or are too large.
+    NodeIds {
+        /// How many nodes there are.
+        nodes: usize,
+    },
+    /// There is no node of that id.
+    UnknownNode {
+        /// The id.
+        id: usize,
+    },
+    /// Distances are not a square, or not distances.
+    Distances {
+        /// How many nodes there are.
+        nodes: usize,
+    },
+    /// None of the CPUs that may be used is in a node.
+    NoUsableCpu,
+    /// A text form is not written as it should be.
+    Text {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl fmt::Display for TopologyError {
@@ -96,6 +128,24 @@ impl fmt::Display for TopologyError {
             Self::EmptyDomain { domain } => {
                 write!(f, "cache domain {domain} has no CPU; each cache domain needs at least one")
             }
+            Self::Core { core, cpu: None } => write!(f, "core {core} has no CPU; each core needs at least one"),
+            Self::Core { core, cpu: Some(cpu) } => write!(
+                f,
+                "core {core} names CPU {cpu}, which is in no node, in another core, or in another cache domain than the \
+                 core's first CPU; a core has CPUs of one cache domain that no other core has"
+            ),
+            Self::NodeIds { nodes } => {
+                let max = Topology::MAX_NODES - 1;
+                write!(f, "the nodes' ids don't fit; {nodes} are wanted, ascending, from 0 to {max}")
+            }
+            Self::UnknownNode { id } => write!(f, "there is no node {id}"),
+            Self::Distances { nodes } => write!(
+                f,
+                "the distances don't fit; {nodes} rows of {nodes} numbers from 1 to 255 are wanted, none of a row smaller \
+                 than that of the node to itself"
+            ),
+            Self::NoUsableCpu => write!(f, "none of the CPUs that may be used is in a node; at least one must be"),
+            Self::Text { line, reason } => write!(f, "line {line}: {reason}"),
         }
     }
 }

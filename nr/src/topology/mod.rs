@@ -6,16 +6,21 @@
 
 mod display;
 mod error;
+mod list;
+mod manual;
 pub mod memory;
 mod node;
+#[cfg(feature = "std")]
+pub mod pin;
 #[cfg(all(target_os = "linux", feature = "std"))]
 mod sysfs;
+mod text;
 
 use alloc::{collections::BTreeMap, string::String, vec, vec::Vec};
 
 pub(crate) use display::ranges;
 pub use error::TopologyError;
-pub use node::{CacheDomain, Node};
+pub use node::{CacheDomain, Core, Node};
 
 /// The NUMA nodes of a machine, with their CPUs and cache domains.
 ///
@@ -43,6 +48,10 @@ pub struct Topology {
     nodes: Vec<Node>,
     /// Every CPU of every node, with the position of its node in `nodes`.
     node_of_cpu: BTreeMap<usize, usize>,
+    /// Of each node to each, by position, row by row; empty if unknown.
+    distances: Vec<u32>,
+    /// Of the CPUs those that this process may use. Ascending, never empty.
+    usable: Vec<usize>,
     source: Source,
 }
 
@@ -76,7 +85,8 @@ impl Topology {
     ///
     /// On Linux with the feature `std` it comes from `/sys/devices/system`: the online nodes, with
     /// the ids that the kernel gave them, and their online CPUs. A node with memory and no CPU is
-    /// kept. A node whose caches the kernel does not describe is a single cache domain. Elsewhere,
+    /// kept. A node whose caches the kernel does not describe is a single cache domain; memory, distances and cores are left out where
+    /// they are not described. Which CPUs the process may use comes from `/proc/self/task`. Elsewhere,
     /// and where those files are missing or contradict each other, the answer is that of
     /// [`single`](Self::single), and [`source`](Self::source) says why.
     ///
@@ -96,10 +106,10 @@ impl Topology {
         read_machine().unwrap_or_else(|reason| Self::one_node(Source::Fallback { reason }))
     }
 
-    /// One node with the id 0 and one cache domain, with CPUs numbered from 0.
+    /// One node with the id 0 and one cache domain, with the CPUs that this process may use.
     ///
-    /// There are as many CPUs as `std::thread::available_parallelism` says, or a single one without
-    /// the feature `std`. So the numbers need not be those of the CPUs that this process runs on.
+    /// Elsewhere than on Linux there are as many as `std::thread::available_parallelism` says, numbered from 0; and a single one
+    /// without the feature `std`.
     ///
     /// ```
     /// use nr::topology::Topology;
@@ -234,10 +244,12 @@ impl Topology {
     }
 
     fn one_node(source: Source) -> Self {
-        let cpus = 0..available_cpus();
+        let cpus = available_cpus();
         Self {
-            node_of_cpu: cpus.clone().map(|cpu| (cpu, 0)).collect(),
-            nodes: vec![Node::new(0, cpus.collect())],
+            node_of_cpu: cpus.iter().map(|cpu| (*cpu, 0)).collect(),
+            nodes: vec![Node::new(0, cpus.clone())],
+            distances: Vec::new(),
+            usable: cpus,
             source,
         }
     }
@@ -248,13 +260,15 @@ impl Topology {
     where
         C: IntoIterator<Item = usize>,
     {
-        let mut topology = Self { nodes: Vec::new(), node_of_cpu: BTreeMap::new(), source };
+        let mut topology =
+            Self { nodes: Vec::new(), node_of_cpu: BTreeMap::new(), distances: Vec::new(), usable: Vec::new(), source };
         for (id, cpus) in nodes {
             topology.push_node(id, cpus)?;
         }
         if topology.node_of_cpu.is_empty() {
             return Err(TopologyError::NoCpu);
         }
+        topology.usable = topology.node_of_cpu.keys().copied().collect();
         Ok(topology)
     }
 
@@ -294,6 +308,10 @@ impl Topology {
             let unnamed = unnamed.filter(|cpu| !domain_of_cpu.contains_key(cpu));
             domains.extend(CacheDomain::new(unnamed.collect()));
             node.set_cache_domains(domains);
+        }
+        // What was said of cores before may not fit any more.
+        for node in &mut self.nodes {
+            node.reset_cores();
         }
         Ok(())
     }
@@ -354,7 +372,9 @@ pub fn current_cpu() -> Option<usize> {
 
 #[cfg(all(target_os = "linux", feature = "std"))]
 fn read_machine() -> Result<Topology, String> {
-    sysfs::read(sysfs::ROOT.as_ref())
+    let mut topology = sysfs::read(sysfs::ROOT.as_ref())?;
+    topology.restrict_to(&sysfs::allowed_cpus("/proc/self/task".as_ref()));
+    Ok(topology)
 }
 
 #[cfg(not(all(target_os = "linux", feature = "std")))]
@@ -362,13 +382,20 @@ fn read_machine() -> Result<Topology, String> {
     Err("NUMA nodes are read only on Linux, with the feature `std`".into())
 }
 
-fn available_cpus() -> usize {
-    #[cfg(feature = "std")]
+/// The CPUs that this process may use, as far as that can be found out without knowing the nodes.
+fn available_cpus() -> Vec<usize> {
+    #[cfg(all(target_os = "linux", feature = "std"))]
     {
-        std::thread::available_parallelism().map_or(1, usize::from).min(Topology::MAX_CPUS)
+        let allowed = sysfs::allowed_cpus("/proc/self/task".as_ref());
+        if !allowed.is_empty() {
+            return allowed;
+        }
     }
+    #[cfg(feature = "std")]
+    let number = std::thread::available_parallelism().map_or(1, usize::from).min(Topology::MAX_CPUS);
     #[cfg(not(feature = "std"))]
-    1
+    let number = 1;
+    (0..number).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,16 @@ pub struct Node {
     cpus: Vec<usize>,
     /// By their first CPU.
     cache_domains: Vec<CacheDomain>,
+    /// By their first thread.
+    cores: Vec<Core>,
+    memory: Option<u64>,
+}
+
+/// A core of a [`Node`], which is one CPU, or several if it has several hardware threads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Core {
+    /// Ascending.
+    threads: Vec<usize>,
 }
 
 /// CPUs of one [`Node`] that share their last-level cache.
@@ -22,7 +32,28 @@ impl Node {
     pub(super) fn new(id: usize, mut cpus: Vec<usize>) -> Self {
         cpus.sort_unstable();
         let cache_domains = CacheDomain::new(cpus.clone()).into_iter().collect();
-        Self { id, cpus, cache_domains }
+        let mut node = Self { id, cpus, cache_domains, cores: Vec::new(), memory: None };
+        node.reset_cores();
+        node
+    }
+
+    /// Each CPU a core.
+    pub(super) fn reset_cores(&mut self) {
+        self.cores = self.cpus.iter().map(|cpu| Core::new([*cpu].into())).collect();
+    }
+
+    /// The cores, in any order, have every CPU of this node, each once.
+    pub(super) fn set_cores(&mut self, mut cores: Vec<Core>) {
+        cores.sort_unstable_by(|a, b| a.threads.cmp(&b.threads));
+        self.cores = cores;
+    }
+
+    pub(super) fn set_id(&mut self, id: usize) {
+        self.id = id;
+    }
+
+    pub(super) fn set_memory(&mut self, bytes: u64) {
+        self.memory = Some(bytes);
     }
 
     /// The domains, in any order, have every CPU of this node, each once.
@@ -63,6 +94,36 @@ impl Node {
     /// ```
     pub fn cache_domains(&self) -> &[CacheDomain] {
         &self.cache_domains
+    }
+
+    /// The cores, by their first CPU. Together they have every CPU of the node, each once. Where the machine does not tell,
+    /// each CPU is one.
+    ///
+    /// ```
+    /// # use nr::topology::Topology;
+    /// assert_eq!(Topology::from_nodes([0..4])?.nodes()[0].cores().len(), 4);
+    /// # Ok::<(), nr::topology::TopologyError>(())
+    /// ```
+    pub fn cores(&self) -> &[Core] {
+        &self.cores
+    }
+
+    /// How much memory the node has, in bytes; 0 if it has only CPUs, `None` if that is unknown.
+    pub fn memory(&self) -> Option<u64> {
+        self.memory
+    }
+}
+
+impl Core {
+    /// A core of these CPUs, at least one, in any order.
+    pub(super) fn new(mut threads: Vec<usize>) -> Self {
+        threads.sort_unstable();
+        Self { threads }
+    }
+
+    /// The numbers of its CPUs, ascending. Never empty.
+    pub fn threads(&self) -> &[usize] {
+        &self.threads
     }
 }
 

@@ -5,6 +5,7 @@ use alloc::{format, string::String, vec::Vec};
 use core::fmt::Display;
 use std::{fs, io::ErrorKind, path::Path};
 
+use super::list::{parse_list, parse_number};
 use super::{Source, Topology};
 
 pub(super) const ROOT: &str = "/sys/devices/system";
@@ -26,7 +27,61 @@ pub(super) fn read(root: &Path) -> Result<Topology, String> {
         domains.extend(cache_domains(root, node.cpus())?);
     }
     topology.set_cache_domains(domains).map_err(about(root))?;
+    describe(root, &mut topology);
     Ok(topology)
+}
+
+/// Adds what is good to know: memory, distances, cores. What is missing or makes no sense is left out.
+fn describe(root: &Path, topology: &mut Topology) {
+    let mut distances: Vec<Vec<u32>> = Vec::new();
+    for node in topology.nodes_mut() {
+        let folder = root.join(format!("node/node{}", node.id()));
+        if let Some(bytes) = memory(&folder.join("meminfo")) {
+            node.set_memory(bytes);
+        }
+        let row = fs::read_to_string(folder.join("distance")).unwrap_or_default();
+        distances.push(row.split_whitespace().map_while(|distance| distance.parse().ok()).collect());
+    }
+    // Refused as a whole if it is not whole.
+    let _ = topology.set_distances(distances);
+    let siblings =
+        |cpu: &usize| read_list(&root.join(format!("cpu/cpu{cpu}/topology/thread_siblings_list")), Topology::MAX_CPUS);
+    let mut cores: Vec<Vec<usize>> = Vec::new();
+    for node in topology.nodes() {
+        for cpu in node.cpus() {
+            let mut threads = siblings(cpu).unwrap_or_default();
+            threads.retain(|thread| topology.node_of_cpu(*thread).is_some());
+            // Each core is named by its first CPU.
+            if threads.first() == Some(cpu) {
+                cores.push(threads);
+            }
+        }
+    }
+    let _ = topology.set_cores(cores);
+}
+
+/// The bytes in the line `Node 0 MemTotal:  16318324 kB`.
+fn memory(meminfo: &Path) -> Option<u64> {
+    let text = fs::read_to_string(meminfo).ok()?;
+    let total = text.lines().find_map(|line| line.split_once("MemTotal:"))?.1;
+    total.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// How many threads are asked which CPUs they may use.
+const THREADS_ASKED: usize = 4096;
+
+/// The CPUs that some thread in the folder `tasks` may use, ascending; none if that is not said. One thread is not asked alone: it may be
+/// pinned.
+pub(super) fn allowed_cpus(tasks: &Path) -> Vec<usize> {
+    let mut allowed = Vec::new();
+    for task in fs::read_dir(tasks).into_iter().flatten().flatten().take(THREADS_ASKED) {
+        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
+        let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        allowed.extend(parse_list(list.unwrap_or_default().trim(), Topology::MAX_CPUS).unwrap_or_default());
+        allowed.sort_unstable();
+        allowed.dedup();
+    }
+    allowed
 }
 
 /// The groups of one node's CPUs that share a last-level cache; none if the kernel does not
@@ -88,32 +143,6 @@ fn read_list(file: &Path, limit: usize) -> Result<Vec<usize>, String> {
 
 fn read_text(file: &Path) -> Result<String, String> {
     fs::read_to_string(file).map_err(about(file))
-}
-
-/// Reads a list as the kernel writes it, `0-3,8`: ascending, each number once, so that no list is
-/// longer than `limit`, which lies above every number allowed.
-fn parse_list(text: &str, limit: usize) -> Result<Vec<usize>, String> {
-    let mut numbers: Vec<usize> = Vec::new();
-    if text.is_empty() {
-        return Ok(numbers);
-    }
-    for range in text.split(',') {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last) = (parse_number(first)?, parse_number(last)?);
-        if last >= limit {
-            let max = limit - 1;
-            return Err(format!("{last} is too large; numbers go from 0 to {max}"));
-        }
-        if first > last || numbers.last().is_some_and(|&previous| previous >= first) {
-            return Err(format!("a list must ascend, and does not at {range:?}"));
-        }
-        numbers.extend(first..=last);
-    }
-    Ok(numbers)
-}
-
-fn parse_number(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a number"))
 }
 
 /// Puts the path that an error is about before it.
@@ -301,16 +330,37 @@ mod tests {
     }
 
     #[test]
-    fn lists_as_the_kernel_writes_them() {
-        let list = |text| parse_list(text, 12);
-        assert_eq!(list(""), Ok(Vec::new()));
-        assert_eq!(list("5"), Ok([5].into()));
-        assert_eq!(list("0-3,8-11"), Ok([0, 1, 2, 3, 8, 9, 10, 11].into()));
-        for odd in ["3-1", "0-3,2-5", "1,1", "2,1", "0-12", "0-4294967295", "0-99999999999999999999"] {
-            assert!(list(odd).is_err(), "{odd}");
-        }
-        for odd in ["-", "1-", "-1", "0,,1", ",", "0-1-2", "0 1", "0x1", "0-3:1/2", "\0"] {
-            assert!(list(odd).is_err(), "{odd}");
-        }
+    fn memory_distances_and_cores() {
+        let tree = Tree::new("rich", "0-3\n", &[(0, "0-1\n"), (2, "2-3\n"), (3, "\n")])
+            .file("node/node0/meminfo", "\nNode 0 MemTotal:       2048 kB\nNode 0 MemFree: 1 kB\n")
+            .file("node/node2/meminfo", "Node 2 MemTotal: many\n")
+            .file("node/node3/meminfo", "Node 3 MemTotal: 0 kB\n")
+            .file("node/node0/distance", "10 21 31\n")
+            .file("node/node2/distance", "21 10 31\n")
+            .file("node/node3/distance", "31 31 10\n")
+            .file("cpu/cpu0/topology/thread_siblings_list", "0-1\n")
+            .file("cpu/cpu2/topology/thread_siblings_list", "2\n");
+        let topology = read(&tree.root).unwrap();
+        let memory: Vec<Option<u64>> = topology.nodes().iter().map(Node::memory).collect();
+        assert_eq!(memory, [Some(2 << 20), None, Some(0)]);
+        assert_eq!(topology.distance(2, 3), Some(31));
+        assert_eq!(topology.nodes()[0].cores().len(), 1);
+        assert_eq!(topology.nodes()[1].cores().len(), 2);
+
+        let tree = tree.file("node/node2/distance", "21 10\n").file("cpu/cpu0/topology/thread_siblings_list", "0-2\n");
+        let topology = read(&tree.root).unwrap();
+        assert_eq!(topology.distance(2, 3), None, "not a square");
+        assert_eq!(topology.nodes()[0].cores().len(), 2, "a core across nodes");
+    }
+
+    #[test]
+    fn what_any_thread_may_use_is_usable() {
+        let tree = Tree::empty("tasks")
+            .file("7/status", "Name:\tx\nCpus_allowed:\tf\nCpus_allowed_list:\t0-1\n")
+            .file("8/status", "Cpus_allowed_list:\t1,3\n")
+            .file("9/status", "Cpus_allowed_list:\tsome\n")
+            .file("10/comm", "");
+        assert_eq!(allowed_cpus(&tree.root), [0, 1, 3]);
+        assert_eq!(allowed_cpus(&tree.root.join("nowhere")), []);
     }
 }

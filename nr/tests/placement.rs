@@ -1,0 +1,336 @@
+//! Replicas, threads, memory and log where they should be, on the machine that this runs on. With several NUMA nodes it looks at each
+//! page; `nr/tests/placement.sh` runs it on virtual machines of many shapes, each described by `NR_EXPECTED_TOPOLOGY`.
+#![cfg(target_os = "linux")]
+
+use std::num::NonZeroUsize;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nr::topology::{CacheDomain, Node, Source, Topology, current_cpu, pin};
+use nr::{Builder, Dispatch, MemoryPlacement, NodeReplicated, Place, ReplicaId, Replicas};
+
+/// So large that the allocator maps it by itself, so that its pages are new.
+const BLOCK: usize = 1 << 20;
+const PAGE: usize = 4096;
+
+/// Blocks of memory.
+#[derive(Default)]
+struct Blocks(Vec<Box<[u8]>>);
+
+impl Clone for Blocks {
+    fn clone(&self) -> Self {
+        Self(self.0.iter().map(|_| block()).collect())
+    }
+}
+
+fn block() -> Box<[u8]> {
+    vec![1; BLOCK].into_boxed_slice()
+}
+
+impl Dispatch for Blocks {
+    type ReadOperation<'a> = ();
+    type WriteOperation = Write;
+    type Response = usize;
+    fn dispatch(&self, _: ()) -> usize {
+        self.0.len()
+    }
+    fn dispatch_mut(&mut self, op: &Write) -> usize {
+        match op {
+            Write::Push => self.0.push(block()),
+            Write::Nothing => {}
+        }
+        self.0.len()
+    }
+}
+
+enum Write {
+    Push,
+    Nothing,
+}
+
+/// The nodes of the pages of all blocks.
+fn nodes_of(blocks: &Blocks) -> Vec<i32> {
+    let pages = blocks.0.iter().flat_map(|block| block.chunks(PAGE).map(<[u8]>::as_ptr));
+    let pages: Vec<*const u8> = pages.map(|page| page.map_addr(|address| address & !(PAGE - 1))).collect();
+    let mut nodes = vec![-1; pages.len()];
+    // SAFETY: without nodes to move them to, only writes the node of each page, or an error's number.
+    let result = unsafe {
+        libc::syscall(libc::SYS_move_pages, 0, pages.len(), pages.as_ptr(), ptr::null::<i32>(), nodes.as_mut_ptr(), 0)
+    };
+    assert_eq!(result, 0, "move_pages: {}", std::io::Error::last_os_error());
+    nodes
+}
+
+/// Nearly all: the kernel may give a page of another node when there is none left, or move one.
+fn assert_on(node: usize, pages: &[i32], what: &str) {
+    let there = pages.iter().filter(|page| **page == node as i32).count();
+    assert!(!pages.is_empty() && there * 100 >= pages.len() * 95, "{what}: {there} of {} on node {node}", pages.len());
+}
+
+fn machine() -> Topology {
+    let topology = Topology::detect();
+    assert_eq!(*topology.source(), Source::Sysfs);
+    topology
+}
+
+/// Whether there are pages to be looked at. Says so if not.
+fn several_nodes(topology: &Topology) -> bool {
+    let nodes = nodes_with_replicas(topology).len();
+    if nodes < 2 {
+        println!("one node: its pages can be nowhere else");
+    }
+    nodes > 1
+}
+
+fn nodes_with_replicas(topology: &Topology) -> Vec<&Node> {
+    topology.nodes().iter().filter(|node| node.cpus().iter().any(|cpu| topology.is_usable(*cpu))).collect()
+}
+
+/// Nodes on which memory can be.
+fn has_memory(topology: &Topology, id: usize) -> bool {
+    topology.nodes().iter().any(|node| node.id() == id && node.memory() != Some(0))
+}
+
+#[test]
+fn the_topology_is_as_configured() {
+    let found = machine();
+    println!("{found}\n{}", found.to_text());
+    let Ok(expected) = std::env::var("NR_EXPECTED_TOPOLOGY") else {
+        return println!("nobody said what to expect");
+    };
+    let expected: Topology = expected.replace(';', "\n").replace('!', ";").parse().unwrap();
+    let shape = |topology: &Topology| -> Vec<(usize, Vec<Vec<usize>>, usize, bool)> {
+        let domains = |node: &Node| node.cache_domains().iter().map(CacheDomain::cpus).map(<[usize]>::to_vec).collect();
+        let of = |node: &Node| (node.id(), domains(node), node.cores().len(), node.memory() == Some(0));
+        topology.nodes().iter().map(of).collect()
+    };
+    assert_eq!(shape(&found), shape(&expected));
+    for from in expected.nodes() {
+        for to in expected.nodes() {
+            if let Some(distance) = expected.distance(from.id(), to.id()) {
+                assert_eq!(found.distance(from.id(), to.id()), Some(distance), "{} to {}", from.id(), to.id());
+            }
+        }
+    }
+    assert_eq!(found.usable_cpus().len(), found.cpus());
+}
+
+#[test]
+fn pinned_threads_are_there_and_get_the_replica_of_their_node() {
+    let topology = machine();
+    let structure = Builder::default().build(Blocks::default()).unwrap();
+    let by_domain = Builder::default().replicas(Replicas::PerCacheDomain).build(Blocks::default()).unwrap();
+    let nodes = nodes_with_replicas(&topology);
+    assert_eq!(structure.replicas(), nodes.len());
+    let domains = nodes.iter().flat_map(|node| node.cache_domains());
+    let usable = domains.filter(|domain| domain.cpus().iter().any(|cpu| topology.is_usable(*cpu)));
+    assert_eq!(by_domain.replicas(), usable.count());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut traveller: Option<nr::Handle<'_, Blocks>> = None;
+            for order in [pin::Order::Compact, pin::Order::Scattered, pin::Order::OnePerNode] {
+                for cpu in pin::order(&topology, order) {
+                    pin::current_thread(cpu).unwrap();
+                    assert_eq!(current_cpu(), Some(cpu));
+                    let node = topology.node_of_cpu(cpu).unwrap().id();
+                    let at = |report: &nr::PlacementReport, id: ReplicaId| report.replicas[id.index()].clone();
+                    let id = structure.register().unwrap().replica_id();
+                    assert_eq!(at(&structure.placement(), id).node, node);
+                    let id = by_domain.register().unwrap().replica_id();
+                    assert!(at(&by_domain.placement(), id).cpus.contains(&cpu));
+                    match &mut traveller {
+                        None => traveller = Some(structure.register().unwrap()),
+                        Some(handle) => drop(handle.rehome()),
+                    }
+                    let home = traveller.as_ref().unwrap().replica_id();
+                    assert_eq!(at(&structure.placement(), home).node, node);
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn pages_of_replicas_and_log_are_on_their_nodes() {
+    let topology = machine();
+    if !several_nodes(&topology) {
+        return;
+    }
+    let structure = NodeReplicated::new(Blocks(vec![block(), block()]));
+    let report = structure.placement();
+    println!("{report}");
+    assert_eq!(report.memory, MemoryPlacement::Placed);
+    assert_eq!(report.log_interleaved, Some(Ok(())));
+    for replica in &report.replicas {
+        let mut handle = structure.register_on(replica.id).unwrap();
+        let pages = handle.read(nodes_of);
+        let itself = handle.read(|blocks| ptr::from_ref(blocks).addr());
+        // The last replica has the data that was there before.
+        let last = replica.id.index() + 1 == report.replicas.len();
+        if !last && has_memory(&topology, replica.node) {
+            assert_on(replica.node, &pages, "pages of a replica");
+            assert_on(replica.node, &[node_of_address(itself)], "what belongs to a replica");
+        }
+    }
+    let maps = std::fs::read_to_string("/proc/self/numa_maps").unwrap();
+    let log = maps.lines().find(|line| line.contains("interleave")).expect("the log is mapped by itself");
+    println!("{log}");
+    let pages = |node: usize| -> usize {
+        let name = format!("N{node}=");
+        log.split_whitespace().find_map(|word| word.strip_prefix(&name)).map_or(0, |number| number.parse().unwrap())
+    };
+    let with_memory = report.replicas.iter().map(|replica| replica.node).filter(|node| has_memory(&topology, *node));
+    let pages: Vec<usize> = with_memory.map(pages).collect();
+    let (least, most) = (pages.iter().min().unwrap(), pages.iter().max().unwrap());
+    assert!(most - least <= 1 + most / 10, "spread evenly: {pages:?}");
+}
+
+fn node_of_address(address: usize) -> i32 {
+    let page = ptr::without_provenance::<u8>(address & !(PAGE - 1));
+    let mut node = -1;
+    // SAFETY: as in `nodes_of`.
+    unsafe { libc::syscall(libc::SYS_move_pages, 0, 1, &raw const page, ptr::null::<i32>(), &raw mut node, 0) };
+    node
+}
+
+#[test]
+fn a_log_on_huge_pages_or_the_reason_why_not() {
+    let count = Replicas::Count(NonZeroUsize::new(2).unwrap());
+    let build = |entries| {
+        Builder::default().replicas(count).huge_pages(true).log_entries(entries).build(Blocks::default()).unwrap()
+    };
+    let huge = build(1 << 18).placement();
+    println!("{huge}");
+    if std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
+        assert_eq!(huge.log_huge_pages, Some(Ok(())));
+    }
+    let small = build(8).placement().log_huge_pages;
+    let reason = small.unwrap().unwrap_err().to_string();
+    assert!(reason.contains("choose more entries"), "{reason}");
+    assert_eq!(Builder::default().replicas(count).build(Blocks::default()).unwrap().placement().log_huge_pages, None);
+}
+
+#[test]
+fn what_is_done_for_a_laggard_is_done_on_its_node() {
+    let topology = machine();
+    if !several_nodes(&topology) {
+        return;
+    }
+    let structure = Builder::default().log_entries(16).build(Blocks::default()).unwrap();
+    let own = thread::scope(|scope| {
+        let write = || {
+            let cpu = pin::order(&topology, pin::Order::OnePerNode)[0];
+            pin::current_thread(cpu).unwrap();
+            let mut handle = structure.register().unwrap();
+            for _ in 0..6 {
+                handle.execute_mut(Write::Push);
+            }
+            for _ in 0..100 {
+                handle.execute_mut(Write::Nothing);
+            }
+            handle.replica_id()
+        };
+        scope.spawn(write).join().unwrap()
+    });
+    for replica in structure.stats().replicas {
+        if replica.id == own || !has_memory(&topology, replica.node) {
+            continue;
+        }
+        assert!(replica.helped >= 6, "all that it has executed: {replica:?}");
+        let pages = structure.register_on(replica.id).unwrap().read(nodes_of);
+        assert_eq!(pages.len(), 6 * BLOCK / PAGE);
+        assert_on(replica.node, &pages, "pages of a laggard");
+    }
+    assert_eq!(structure.placement().memory, MemoryPlacement::Placed);
+}
+
+/// Replicas come and go on every node while threads of all nodes write and read.
+#[test]
+fn replicas_come_and_go_on_their_nodes() {
+    let topology = machine();
+    let structure = Builder::default().build(Blocks(vec![block(), block()])).unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for cpu in pin::order(&topology, pin::Order::OnePerNode) {
+            let (structure, stop) = (&structure, &stop);
+            scope.spawn(move || {
+                pin::current_thread(cpu).unwrap();
+                let mut handle = structure.register().unwrap();
+                while !stop.load(Ordering::Relaxed) {
+                    assert_eq!(handle.execute_mut(Write::Nothing), 2);
+                    assert_eq!(handle.execute(()), 2);
+                    handle.rehome();
+                }
+            });
+        }
+        let start = Instant::now();
+        let mut rounds = 0;
+        while rounds < 3 || start.elapsed() < Duration::from_secs(2) {
+            for node in nodes_with_replicas(&topology) {
+                let id = structure.add_replica(Place::Node(node.id())).unwrap();
+                let mut handle = structure.register_on(id).unwrap();
+                let pages = handle.read(nodes_of);
+                if topology.nodes().len() > 1 && has_memory(&topology, node.id()) {
+                    assert_on(node.id(), &pages, "pages of a newcomer");
+                }
+            }
+            let ids = structure.replica_ids();
+            for id in &ids[1..] {
+                structure.remove_replica(*id).unwrap();
+            }
+            rounds += 1;
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(structure.replicas(), 1);
+}
+
+/// A container's seccomp profile forbids memory policies and affinities: all works, and `placement` says so.
+#[test]
+fn what_is_forbidden_is_reported_and_nothing_else_happens() {
+    thread::spawn(|| {
+        forbid(&[libc::SYS_set_mempolicy, libc::SYS_get_mempolicy, libc::SYS_mbind, libc::SYS_sched_setaffinity]);
+        assert!(pin::current_thread(0).is_err() || current_cpu() == Some(0));
+        let topology = Topology::from_nodes([[0], [1]]).unwrap();
+        let structure =
+            Arc::new(Builder::default().topology(topology).log_entries(16).build(Blocks::default()).unwrap());
+        let report = structure.placement();
+        println!("{report}");
+        let MemoryPlacement::NotPlaced(reason) = report.memory else { panic!("{:?}", report.memory) };
+        assert!(reason.to_string().contains("Operation not permitted"), "{reason}");
+        let reason = report.log_interleaved.unwrap().unwrap_err();
+        assert!(reason.to_string().contains("Operation not permitted"), "{reason}");
+        let mut handle = structure.register_owned_on(ReplicaId::new(0)).unwrap();
+        for number in 1..100 {
+            let op = if number % 50 == 0 { Write::Push } else { Write::Nothing };
+            assert_eq!(handle.execute_mut(op), number / 50);
+        }
+        let id = structure.add_replica(Place::Node(1)).unwrap();
+        assert_eq!(structure.register_on(id).unwrap().execute(()), 1);
+        structure.remove_replica(ReplicaId::new(0)).unwrap();
+        assert_eq!(handle.execute(()), 1);
+    })
+    .join()
+    .unwrap();
+}
+
+/// Has these system calls of the calling thread fail with EPERM.
+fn forbid(calls: &[libc::c_long]) {
+    let statement = |code: u32, k: u32, jump: u8| libc::sock_filter { code: code as u16, jt: jump, jf: 0, k };
+    let mut filter = vec![statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
+    for (index, call) in calls.iter().enumerate() {
+        let to_refusal = (calls.len() - index) as u8;
+        filter.push(statement(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, *call as u32, to_refusal));
+    }
+    filter.push(statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0));
+    filter.push(statement(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32, 0));
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: this thread can't gain privileges any more; it has no use for them.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+    // SAFETY: the program is as long as it says, ends on every path, and is copied by the kernel.
+    let set = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
+}

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Runs the tests of placement (placement.rs) on virtual machines of many NUMA shapes, and prints a table of shapes and checks.
+#
+#   nr/tests/placement.sh            all shapes
+#   nr/tests/placement.sh 2x2 4x2    only these
+#
+# It needs the program numa-vm, which boots a Linux guest with the nodes that it is told and runs a command there: in the PATH, or named
+# by NR_NUMA_VM. Without it, it says so and does nothing.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+# Name, flags, and the topology that is to be found there (`;` for a new line, `!` for a semicolon within one).
+shapes=(
+"1x2|--nodes 1 --cpus 2 --mem 1G|node 0: cpus 0-1"
+"2x2|--nodes 2 --cpus 4 --mem 2G|node 0: cpus 0-1;node 1: cpus 2-3;distances: 10 20 / 20 10"
+"4x2|--nodes 4 --cpus 8 --mem 4G|node 0: cpus 0-1;node 1: cpus 2-3;node 2: cpus 4-5;node 3: cpus 6-7"
+"8x1|--nodes 8 --cpus 8 --mem 4G|node 0: cpus 0;node 1: cpus 1;node 2: cpus 2;node 3: cpus 3;node 4: cpus 4;node 5: cpus 5;node 6: cpus 6;node 7: cpus 7"
+"memory-only|--cpus 2,2,0 --mem 1G,1G,512M --distances 10,21,17;21,10,28;17,28,10|node 0: cpus 0-1;node 1: cpus 2-3;node 2: cpus;distances: 10 21 17 / 21 10 28 / 17 28 10"
+"cpu-only|--cpus 2,2,2 --mem 1G,0,1G|node 0: cpus 0-1;node 1: cpus 2-3! memory 0;node 2: cpus 4-5"
+"two-caches|--nodes 2 --cpus 8 --llc-per-node 2 --mem 2G|node 0: cpus 0-3! caches 0-1 | 2-3;node 1: cpus 4-7! caches 4-5 | 6-7"
+"threads|--nodes 2 --cpus 8 --threads 2 --mem 2G|node 0: cpus 0-3! cores 0-1 | 2-3;node 1: cpus 4-7! cores 4-5 | 6-7"
+"sparse|--node-ids 0,2,5 --cpus 6 --mem 3G --distances 10,21,31;21,10,21;31,21,10|node 0: cpus 0-1;node 2: cpus 2-3;node 5: cpus 4-5;distances: 10 21 31 / 21 10 21 / 31 21 10"
+"offline|--nodes 2 --cpus 8 --mem 2G --offline-cpus 1,6|node 0: cpus 0,2-3;node 1: cpus 4-5,7"
+)
+
+numa_vm="${NR_NUMA_VM:-$(command -v numa-vm || true)}"
+if [ -z "$numa_vm" ]; then
+    echo "placement on virtual machines: SKIPPED, as there is no numa-vm here (set NR_NUMA_VM to its path)"
+    exit 0
+fi
+cargo test -p node-replicated --test placement --no-run --locked 2>/dev/null
+program=$(cargo test -p node-replicated --test placement --no-run --locked 2>&1 | sed -n 's/.*Executable.*(\(.*\))/\1/p')
+checks=$("$program" --list 2>/dev/null | sed -n 's/: test$//p')
+
+chosen=" ${*:-all} "
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+failed=0
+printf '%-13s' shape
+for check in $checks; do printf ' | %s' "$check"; done
+echo
+for shape in "${shapes[@]}"; do
+    IFS='|' read -r name flags expected <<<"${shape/ | / \& }"
+    case "$chosen" in *" all "* | *" $name "*) ;; *) continue ;; esac
+    # A cache list has the separator in it.
+    expected=$(sed "s/^[^|]*|[^|]*|//" <<<"$shape")
+    read -ra arguments <<<"$flags"
+    # One check at a time: several would share the few processors, and the affinities of one would disturb another.
+    "$numa_vm" "${arguments[@]}" --timeout 300 -- \
+        env "NR_EXPECTED_TOPOLOGY=$expected" RUST_BACKTRACE=0 "$program" --test-threads 1 >"$log" 2>&1 || true
+    printf '%-13s' "$name"
+    for check in $checks; do
+        if grep -q "^test $check \.\.\. ok" "$log"; then
+            printf ' | ok'
+        else
+            printf ' | FAILED'
+            failed=1
+        fi
+    done
+    echo
+    if grep -q FAILED "$log" || ! grep -q "^test result: ok" "$log"; then
+        failed=1
+        sed 's/^/    /' "$log" | tail -60
+    fi
+done
+exit $failed
