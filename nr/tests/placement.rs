@@ -71,6 +71,9 @@ fn assert_on(node: usize, pages: &[i32], what: &str) {
 }
 
 fn machine() -> Topology {
+    // Blocks are to have new pages, always: else the allocator would come to keep and reuse them, whichever node they are on.
+    // SAFETY: sets a number of the allocator's.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10) };
     let topology = Topology::detect();
     assert_eq!(*topology.source(), Source::Sysfs);
     topology
@@ -254,6 +257,7 @@ fn replicas_come_and_go_on_their_nodes() {
     let structure = Builder::default().build(Blocks(vec![block(), block()])).unwrap();
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
+        let _stop = StopOnDrop(&stop);
         for cpu in pin::order(&topology, pin::Order::OnePerNode) {
             let (structure, stop) = (&structure, &stop);
             scope.spawn(move || {
@@ -283,9 +287,17 @@ fn replicas_come_and_go_on_their_nodes() {
             }
             rounds += 1;
         }
-        stop.store(true, Ordering::Relaxed);
     });
     assert_eq!(structure.replicas(), 1);
+}
+
+/// However it ends: threads that wait for it would go on for ever.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A container's seccomp profile forbids memory policies and affinities: all works, and `placement` says so.

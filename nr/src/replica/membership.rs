@@ -67,6 +67,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             place.get().unwrap_or_else(|| place.get_or_set(Replica::new(index, None, Standing::Absent, site)))
         });
         place.settle(site);
+        self.bring_home(place);
         let mut turn = wait_for_turn(place);
         let work = self.submit_errand(source, Task::Copy { clone, newcomer: index, node: site.node, copy: None });
         match (work.task, work.panic) {

@@ -1,6 +1,7 @@
 //! Memory on the right node: what is built and what is done for a replica, where that is.
 
 use core::fmt;
+use core::ptr::NonNull;
 
 use crate::replica::SetOnce;
 use crate::topology::memory::{PlaceError, PlaceMemory};
@@ -72,6 +73,15 @@ impl NodeMemory {
             return work();
         }
         self.run(work, |system, work| system.help_on(node, work))
+    }
+
+    /// Moves what belongs to a replica itself to its node.
+    pub(crate) fn move_to<T: ?Sized>(&self, node: usize, value: &T) {
+        let Some(means) = self.means.as_ref().filter(|means| means.failed.get().is_none()) else { return };
+        let Some(system) = means.system else { return };
+        if let Err(reason) = system.move_to(node, NonNull::from(value).cast(), size_of_val(value)) {
+            means.failed.get_or_set(reason);
+        }
     }
 
     fn run<R>(

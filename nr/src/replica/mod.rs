@@ -72,7 +72,8 @@ impl fmt::Display for ReplicaId {
 /// A place for a copy of the structure, and the copy while there is one.
 ///
 /// It lasts as long as the structure, so that handles and helpers may look at it at any time; what a removed replica leaves
-/// behind, for the next one, is some 400 bytes and its reader cells.
+/// behind, for the next one, is a page and its reader cells. It has pages of its own, so that they can be on its node.
+#[repr(align(4096))]
 pub(crate) struct Replica<D: Dispatch> {
     index: usize,
     queue: CachePadded<CombinerQueue<D>>,
@@ -252,11 +253,18 @@ impl<D: Dispatch> ReplicaSet<D> {
             set.log.get_or_set(log);
         }
         for (index, site) in sites.iter().enumerate() {
-            set.memory.build(site.node, site.cpus, || {
-                set.replicas[index].get_or_set(Replica::new(index, Some(make(ReplicaId(index))), standing, *site));
+            let replica = set.memory.build(site.node, site.cpus, || {
+                set.replicas[index].get_or_set(Replica::new(index, Some(make(ReplicaId(index))), standing, *site))
             });
+            set.bring_home(replica);
         }
         Ok(set)
+    }
+
+    /// Moves a replica's locks and slots, though not its structure's memory, to its node.
+    fn bring_home(&self, replica: &Replica<D>) {
+        self.memory.move_to(replica.node(), replica);
+        self.memory.move_to(replica.node(), replica.lock.cells());
     }
 
     pub(crate) fn memory(&self) -> &NodeMemory {

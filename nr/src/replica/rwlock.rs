@@ -97,6 +97,11 @@ impl<D> ReplicaLock<D> {
         &self.cells[index]
     }
 
+    /// All of them.
+    pub(crate) fn cells(&self) -> &[CachePadded<ReaderCell>] {
+        &self.cells
+    }
+
     /// How many handles have cells here.
     pub(crate) fn handles(&self) -> usize {
         // Relaxed: a statistic.

@@ -3,6 +3,12 @@
 //! On Linux, with the feature `std`, this is done by the kernel's [memory policies]. Elsewhere a kernel or a runtime of its own may do
 //! it, by [`PlaceMemory`] and [`Builder::place_memory`](crate::Builder::place_memory); without, memory is wherever the allocator finds it.
 //!
+//! **What this can't do**: an allocator that hands out memory that was in use before does so whichever node it is on. New memory that a
+//! replica allocates is on its node if it takes new pages; glibc's `malloc` does for large pieces (from 128 KiB on, until it has seen such
+//! pieces freed: `mallopt(M_MMAP_THRESHOLD, …)` or the environment variable `MALLOC_MMAP_THRESHOLD_` fixes that), and for small ones as long
+//! as its heap grows. For structures that free as much as they allocate, an implementation of [`PlaceMemory`] around
+//! an allocator with an arena for each node gives the same events the right effect.
+//!
 //! All of it is a matter of speed: what can't be done is reported by [`NodeReplicated::placement`](crate::NodeReplicated::placement), and
 //! everything works without it.
 //!
@@ -36,6 +42,13 @@ pub trait PlaceMemory: fmt::Debug + Send + Sync {
     /// # Errors
     /// If `work` was run without that.
     fn help_on(&self, node: usize, work: &mut dyn FnMut()) -> Result<(), PlaceError>;
+
+    /// Moves the pages of memory that is in use to `node`: those that a replica's locks and slots are on, which the allocator may
+    /// have had before.
+    ///
+    /// # Errors
+    /// If they are where they were.
+    fn move_to(&self, node: usize, start: NonNull<u8>, bytes: usize) -> Result<(), PlaceError>;
 
     /// New zeroed memory for a log, aligned to a page, whose pages come from each of `nodes` in turn if they are several, and
     /// are huge if `huge` says so.

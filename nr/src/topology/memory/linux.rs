@@ -12,6 +12,8 @@ use crate::topology::Topology;
 /// Bits of a word of a mask.
 const WORD: usize = c_ulong::BITS as usize;
 const NODE_WORDS: usize = Topology::MAX_NODES / WORD;
+/// `MPOL_MF_MOVE` of `linux/mempolicy.h`: only pages that no other process has.
+const MOVE: c_int = 2;
 /// A huge page of x86-64 and, with pages of 4 KiB, of AArch64.
 const HUGE_PAGE: usize = 2 << 20;
 
@@ -33,6 +35,22 @@ impl PlaceMemory for LinuxMemory {
         let policy = RestorePolicy::after_preferring(node);
         work();
         policy.map(drop)
+    }
+
+    fn move_to(&self, node: usize, start: NonNull<u8>, bytes: usize) -> Result<(), PlaceError> {
+        let first = start.as_ptr().map_addr(|address| address & !(page() - 1));
+        let last = start.addr().get() + bytes.max(1) - 1;
+        let count = (last - first.addr()) / page() + 1;
+        let pages: Vec<*mut u8> = (0..count).map(|index| first.wrapping_add(index * page())).collect();
+        let node = c_int::try_from(node).map_err(|_| PlaceError::new(format!("there can't be a node {node}")))?;
+        let nodes: Vec<c_int> = alloc::vec![node; count];
+        let mut status: Vec<c_int> = alloc::vec![0; count];
+        // SAFETY: moving a page changes nothing in it; the arrays have as many elements as are named.
+        let result = unsafe {
+            libc::syscall(libc::SYS_move_pages, 0, count, pages.as_ptr(), nodes.as_ptr(), status.as_mut_ptr(), MOVE)
+        };
+        // A positive number counts pages that have stayed.
+        if result >= 0 { Ok(()) } else { Err(refused(format_args!("move_pages to node {node}"))) }
     }
 
     fn allocate_log(&self, bytes: usize, nodes: &[usize], huge: bool) -> Result<LogMemory, PlaceError> {
