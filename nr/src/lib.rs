@@ -50,7 +50,8 @@
 //! that its threads have posted, appends them to the log in one go, and replays the log into the replica up to there; the
 //! others wait for the answer. A read first looks how far the log is *completed*; if its replica has applied that much, it runs
 //! there at once, beside other readers. A replica that nobody uses is brought along by the others. With one replica there is
-//! no log: the combiner applies operations straight away.
+//! no log: the combiner applies operations straight away. Replicas can be [added](NodeReplicated::add_replica) and
+//! [removed](NodeReplicated::remove_replica) at any time.
 //!
 //! The technique is from Calciu, Sen, Balakrishnan and Aguilera, *Black-box Concurrent Data Structures for NUMA
 //! Architectures*, ASPLOS 2017.
@@ -62,13 +63,14 @@
 //! * **Progress**: a posted operation is executed by whoever combines or by its own thread; unused replicas stop nobody; waiting
 //!   threads park.
 //! * **Panics** in user code reach the thread whose operation it was; nobody hangs; see [`PanicPolicy`].
-//! * **Memory**: the replicas, the log, 128 bytes per replica and processor, and nothing per handle.
+//! * **Memory**: the replicas, the log, a page per replica and 128 bytes per replica and processor, and nothing per handle.
 //!
 //! # Features
 //!
-//! * `std` (default): parking, catching panics, and the machine's topology. Without it the crate is `no_std` + `alloc`:
+//! * `std` (default): parking, catching panics, the machine's topology, memory on the right node, and pinning. Without it the crate is
+//!   `no_std` + `alloc`:
 //!   waiting is spinning, a panic in [`Dispatch::dispatch_mut`] that would have to be carried to another thread or replica
-//!   aborts, and [`Topology::detect`] finds a single node.
+//!   aborts, [`Topology::detect`] finds a single node, and memory is placed by who implements [`topology::memory::PlaceMemory`].
 
 #![cfg_attr(not(feature = "std"), no_std)]
 

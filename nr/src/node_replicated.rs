@@ -25,7 +25,7 @@ use crate::topology::Topology;
 /// # Memory
 ///
 /// Besides the replicas: the log ([`Builder::log_entries`], 256 KiB at most for operations of up to 4 KiB), and for each
-/// replica 128 bytes for every processor near it, up to 8 KiB. A handle is a few words; nothing is kept for it here. A replica
+/// replica a page, and 128 bytes for every processor near it, up to 8 KiB. A handle is a few words; nothing is kept for it here. A replica
 /// that nobody uses keeps up to half a log of operations waiting; of operations that own something (that have a
 /// `Drop`), some 500.
 ///

@@ -117,15 +117,28 @@ impl Placement {
     pub(crate) fn site(&self, home: usize, replicas: usize) -> Site<'_> {
         let (least, most) = READER_CELLS;
         let Home { node, cpus, .. } = &self.homes[home];
+        let node = self.memory_node(*node);
         // With fewer replicas than nodes, some are read from other nodes too.
         let share = self.topology.cpus().div_ceil(replicas);
-        Site { home, node: *node, cpus, cells: cpus.len().max(share).clamp(least, most) }
+        Site { home, node, cpus, cells: cpus.len().max(share).clamp(least, most) }
     }
 
-    /// The nodes that the log is spread over: those of the replicas to begin with, or of all that may come if that is one.
+    /// The node that a node's replica has its memory from: itself, or the nearest that has any.
+    fn memory_node(&self, node: usize) -> usize {
+        let has_memory = |other: &&Node| other.memory() != Some(0);
+        let nodes = || self.topology.nodes().iter().filter(has_memory);
+        if nodes().any(|other| other.id() == node) {
+            return node;
+        }
+        // Without distances the order of the numbers is the best guess.
+        let distance = |other: &&Node| (self.topology.distance(node, other.id()), other.id().abs_diff(node));
+        nodes().min_by_key(distance).map_or(node, Node::id)
+    }
+
+    /// The nodes that the log is spread over: those of the memory of the replicas to begin with, or of all that may come if that is one.
     pub(crate) fn log_nodes(&self) -> Vec<usize> {
         let nodes = |homes: &[usize]| {
-            let mut nodes: Vec<usize> = homes.iter().map(|home| self.node(*home)).collect();
+            let mut nodes: Vec<usize> = homes.iter().map(|home| self.memory_node(self.node(*home))).collect();
             nodes.sort_unstable();
             nodes.dedup();
             nodes
@@ -241,6 +254,16 @@ mod tests {
         assert_eq!(founders(Replicas::Count(NonZeroUsize::new(3).unwrap())), homes);
         let placement = Placement::new(topology.clone(), Replicas::PerNumaNode).unwrap();
         assert_eq!(placement.home_at(Place::Node(2)), None);
+    }
+
+    #[test]
+    fn a_node_without_memory_has_it_from_the_nearest() {
+        let text = "node 0: cpus 0; memory 1 GiB\nnode 1: cpus 1; memory 0\nnode 2: cpus 2; memory 0\n\
+                    node 3: cpus; memory 1 GiB\ndistances: 10 20 20 30 / 20 10 20 15 / 20 20 10 30 / 30 15 30 10";
+        let placement = Placement::new(text.parse().unwrap(), Replicas::PerNumaNode).unwrap();
+        let nodes: Vec<usize> = placement.founders().iter().map(|home| placement.site(*home, 3).node).collect();
+        assert_eq!(nodes, [0, 3, 0]);
+        assert_eq!(placement.log_nodes(), [0, 3]);
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub(crate) struct Replica<D: Dispatch> {
     queue: CachePadded<CombinerQueue<D>>,
     /// A [`Standing`]. Changed by who has the turn; others take it for a hint.
     standing: AtomicU32,
-    /// The place in the [`Placement`](crate::placement::Placement) where it is, and the node of that. Changed by who lets it in,
+    /// The place in the [`Placement`](crate::placement::Placement) where it is, and the node of its memory. Changed by who lets it in,
     /// before it is.
     home: AtomicU32,
     node: AtomicU32,
@@ -177,7 +177,7 @@ impl<D: Dispatch> Replica<D> {
         self.home.load(Ordering::Relaxed) as usize
     }
 
-    /// The id of its node.
+    /// The id of the node that it has its memory from.
     pub(crate) fn node(&self) -> usize {
         // Relaxed: a number.
         self.node.load(Ordering::Relaxed) as usize
@@ -217,7 +217,7 @@ unsafe impl<D: Dispatch + Send + Sync> Sync for ReplicaSet<D> {}
 pub(crate) struct Site<'a> {
     /// See [`Replica::home`].
     pub(crate) home: usize,
-    /// The id of its node.
+    /// The id of the node that it has its memory from.
     pub(crate) node: usize,
     /// The processors that it is nearest to.
     pub(crate) cpus: &'a [usize],
