@@ -71,6 +71,7 @@
 //!   `no_std` + `alloc`:
 //!   waiting is spinning, a panic in [`Dispatch::dispatch_mut`] that would have to be carried to another thread or replica
 //!   aborts, [`Topology::detect`] finds a single node, and memory is placed by who implements [`topology::memory::PlaceMemory`].
+//! * `hwloc`: `Topology::detect_with_hwloc`, through the C library of that name, which has to be there with its headers.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 

@@ -124,6 +124,21 @@ fn the_topology_is_as_configured() {
     assert_eq!(found.usable_cpus().len(), found.cpus());
 }
 
+/// Two ways to the same answer, but for what one of them does not know.
+#[test]
+#[cfg(feature = "hwloc")]
+fn sysfs_and_hwloc_agree() {
+    let (sysfs, hwloc) = (machine(), Topology::detect_with_hwloc().unwrap());
+    println!("{hwloc}");
+    assert_eq!(*hwloc.source(), Source::Hwloc);
+    let shape = |topology: &Topology| {
+        let domains = |node: &Node| node.cache_domains().to_vec();
+        let of = |node: &Node| (node.id(), node.cpus().to_vec(), domains(node), node.cores().to_vec());
+        (topology.nodes().iter().map(of).collect::<Vec<_>>(), topology.usable_cpus().to_vec())
+    };
+    assert_eq!(shape(&hwloc), shape(&sysfs));
+}
+
 #[test]
 fn pinned_threads_are_there_and_get_the_replica_of_their_node() {
     let topology = machine();

@@ -16,6 +16,7 @@ shapes=(
 "4x2|--nodes 4 --cpus 8 --mem 4G|node 0: cpus 0-1;node 1: cpus 2-3;node 2: cpus 4-5;node 3: cpus 6-7"
 "8x1|--nodes 8 --cpus 8 --mem 4G|node 0: cpus 0;node 1: cpus 1;node 2: cpus 2;node 3: cpus 3;node 4: cpus 4;node 5: cpus 5;node 6: cpus 6;node 7: cpus 7"
 "memory-only|--cpus 2,2,0 --mem 1G,1G,512M --distances 10,21,17;21,10,28;17,28,10|node 0: cpus 0-1;node 1: cpus 2-3;node 2: cpus;distances: 10 21 17 / 21 10 28 / 17 28 10"
+"memory-between|--cpus 2,0,2 --mem 512M,768M,512M|node 0: cpus 0-1;node 1: cpus;node 2: cpus 2-3"
 "cpu-only|--cpus 2,2,2 --mem 1G,0,1G|node 0: cpus 0-1;node 1: cpus 2-3! memory 0;node 2: cpus 4-5"
 "two-caches|--nodes 2 --cpus 8 --llc-per-node 2 --mem 2G|node 0: cpus 0-3! caches 0-1 | 2-3;node 1: cpus 4-7! caches 4-5 | 6-7"
 "threads|--nodes 2 --cpus 8 --threads 2 --mem 2G|node 0: cpus 0-3! cores 0-1 | 2-3;node 1: cpus 4-7! cores 4-5 | 6-7"
@@ -28,15 +29,19 @@ if [ -z "$numa_vm" ]; then
     echo "placement on virtual machines: SKIPPED, as there is no numa-vm here (set NR_NUMA_VM to its path)"
     exit 0
 fi
-cargo test -p node-replicated --test placement --no-run --locked 2>/dev/null
-program=$(cargo test -p node-replicated --test placement --no-run --locked 2>&1 | sed -n 's/.*Executable.*(\(.*\))/\1/p')
+# With hwloc there is one check more.
+features=()
+if command -v pkg-config >/dev/null && pkg-config --exists 'hwloc >= 2'; then features=(--features hwloc); fi
+build=(cargo test -p node-replicated --test placement "${features[@]}" --no-run --locked)
+"${build[@]}"
+program=$("${build[@]}" 2>&1 | sed -n 's/.*Executable.*(\(.*\))/\1/p')
 checks=$("$program" --list 2>/dev/null | sed -n 's/: test$//p')
 
 chosen=" ${*:-all} "
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 failed=0
-printf '%-13s' shape
+printf '%-15s' shape
 for check in $checks; do printf ' | %s' "$check"; done
 echo
 for shape in "${shapes[@]}"; do
@@ -51,10 +56,10 @@ for shape in "${shapes[@]}"; do
         sh -c 'program=$1; shift; for check; do "$program" --exact "$check"; done' sh "$program" $checks >"$log" 2>&1 &&
         status=0 || status=$?
     if [ "$status" = 125 ]; then
-        printf '%-13s | SKIPPED: no virtual machine can be started here: %s\n' "$name" "$(tail -n 1 "$log")"
+        printf '%-15s | SKIPPED: no virtual machine can be started here: %s\n' "$name" "$(tail -n 1 "$log")"
         continue
     fi
-    printf '%-13s' "$name"
+    printf '%-15s' "$name"
     for check in $checks; do
         if grep -q "^test $check \.\.\. ok" "$log"; then
             printf ' | ok'

@@ -28,7 +28,7 @@ impl Display for Topology {
         match &self.source {
             Source::Fallback { reason } => write!(f, "\n  assumed, as the machine's nodes are unknown: {reason}"),
             Source::Single => write!(f, "\n  assumed, without looking at the machine"),
-            Source::Sysfs | Source::Manual => Ok(()),
+            Source::Sysfs | Source::Hwloc | Source::Manual => Ok(()),
         }
     }
 }

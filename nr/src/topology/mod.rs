@@ -6,6 +6,8 @@
 
 mod display;
 mod error;
+#[cfg(feature = "hwloc")]
+mod hwloc;
 mod list;
 mod manual;
 pub mod memory;
@@ -61,6 +63,8 @@ pub struct Topology {
 pub enum Source {
     /// [`Topology::detect`] read it from the running Linux kernel.
     Sysfs,
+    /// `Topology::detect_with_hwloc` has it from the library hwloc.
+    Hwloc,
     /// [`Topology::detect`] could not use what the machine says about itself, and assumed a single
     /// node.
     Fallback {
@@ -104,6 +108,21 @@ impl Topology {
     /// ```
     pub fn detect() -> Self {
         read_machine().unwrap_or_else(|reason| Self::one_node(Source::Fallback { reason }))
+    }
+
+    /// As [`detect`](Self::detect), but from the C library [hwloc], through the crate `hwloc2`: for systems other than Linux, and to
+    /// compare. Memory and distances are not known then; they can't be had through that crate.
+    ///
+    /// # Errors
+    /// What hwloc could not do, or what makes no sense in what it says.
+    ///
+    /// [hwloc]: https://www.open-mpi.org/projects/hwloc/
+    #[cfg(feature = "hwloc")]
+    pub fn detect_with_hwloc() -> Result<Self, String> {
+        let mut topology = hwloc::read()?;
+        #[cfg(target_os = "linux")]
+        topology.restrict_to(&sysfs::allowed_cpus("/proc/self/task".as_ref()));
+        Ok(topology)
     }
 
     /// One node with the id 0 and one cache domain, with the CPUs that this process may use.
