@@ -148,3 +148,52 @@ fn a_large_value_passes_beside_small_commands() {
         }
     });
 }
+
+#[test]
+fn a_pipeline_ahead_of_its_execution_waits_in_the_socket() {
+    let server = TestServer::configured(|config| {
+        config.workers = 2;
+        config.client_query_buffer_limit = 1 << 20;
+    });
+    let (mut client, mut other) = (server.client(), server.client());
+    client.run("RPUSH list element");
+    // Each gives way to other clients, so that requests come faster than they are executed.
+    let commands = 200_000;
+    let mut reader = TcpStream::connect(server.address()).unwrap();
+    let mut writer = reader.try_clone().unwrap();
+    reader.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            for _ in 0..commands / 1000 {
+                writer.write_all(&b"LRANGE list 0 -1\r\n".repeat(1000)).unwrap();
+            }
+            writer.shutdown(Shutdown::Write).unwrap();
+        });
+        let reading = scope.spawn(move || {
+            let mut replies = Vec::new();
+            reader.read_to_end(&mut replies).unwrap();
+            replies
+        });
+        while !reading.is_finished() {
+            for line in other.run("CLIENT LIST").text().lines() {
+                let received = line.split(' ').find_map(|field| field.strip_prefix("qbuf=")).unwrap();
+                assert!(received.parse::<usize>().unwrap() <= 256 << 10, "{line}");
+            }
+        }
+        assert!(reading.join().unwrap() == b"*1\r\n$7\r\nelement\r\n".repeat(commands), "the replies");
+    });
+}
+
+#[test]
+fn what_is_sent_behind_a_wait_is_limited_and_a_large_request_is_too() {
+    let server = TestServer::configured(|config| config.client_query_buffer_limit = 1 << 20);
+    let mut waiting = server.client();
+    waiting.send(b"BLPOP queue 0\r\n");
+    waiting.send_what_is_taken(&b"PING\r\n".repeat(4 << 20));
+    let mut large = server.client();
+    large.send(b"*2\r\n$4\r\nECHO\r\n$33554432\r\n");
+    large.send_what_is_taken(&vec![b'x'; 32 << 20]);
+    let mut other = server.client();
+    let gone = "client_query_buffer_limit_disconnections:2\r\n";
+    eventually("both are counted", || other.run("INFO stats").text().contains(gone));
+}

@@ -32,6 +32,8 @@ pub struct Connection {
     arguments: request::Arguments,
     /// A request that is parsed and not executed yet.
     pub request: Option<Request>,
+    /// Whether the received bytes are known to hold no whole request.
+    exhausted: bool,
     /// The command that was parsed last, as its record shows it.
     last_command: u32,
     /// Replies that are not sent yet; those before `sent` are.
@@ -90,6 +92,7 @@ impl Connection {
             consumed: 0,
             arguments: request::Arguments::default(),
             request: None,
+            exhausted: true,
             last_command: ClientRecord::NO_COMMAND,
             output: Vec::new(),
             sent: 0,
@@ -116,6 +119,18 @@ impl Connection {
         self.parser.limits_mut()
     }
 
+    /// Whether it is to be read from: the socket may hold more, and nothing that is whole waits to be executed before. What
+    /// a client sends ahead of that stays in the socket, which then tells the client to wait. One that waits for a key or for the
+    /// end of a pause is read from all the same, for that shows whether it is still there.
+    pub fn wants_input(&self) -> bool {
+        self.readable && !self.session.closing && self.awaits_input()
+    }
+
+    /// Whether what was received goes on only with more from the client, or after a wait that has no end in sight.
+    pub fn awaits_input(&self) -> bool {
+        self.exhausted || self.waiting.is_some() || self.paused
+    }
+
     /// Reads once, through `buffer`, what the socket holds.
     pub fn receive(&mut self, buffer: &mut [u8]) -> Received {
         loop {
@@ -130,6 +145,7 @@ impl Connection {
                     // only the end of the stream does not where it came together with the last bytes.
                     self.readable = length == buffer.len() || self.read_closed;
                     self.input.extend_from_slice(&buffer[..length]);
+                    self.exhausted = false;
                     return Received::Bytes(length);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -161,6 +177,9 @@ impl Connection {
     #[inline]
     pub fn next_request(&mut self) -> Result<Option<&Request>, ProtocolError> {
         while self.request.is_none() {
+            if self.consumed >= KEPT && self.consumed > self.input.len() / 2 {
+                self.forget_consumed();
+            }
             match self.parser.parse(&self.input[self.consumed..], &mut self.arguments)? {
                 Progress::Complete { length } => {
                     let source = self.arguments.source(&self.input[self.consumed..]);
@@ -170,6 +189,7 @@ impl Connection {
                 }
                 Progress::Empty { length } => self.consumed += length,
                 Progress::Incomplete { need } => {
+                    self.exhausted = true;
                     self.compact(need);
                     return Ok(None);
                 }
@@ -218,8 +238,8 @@ impl Connection {
         }
     }
 
-    /// Forgets the bytes that are done with, and makes room for `need` more.
-    fn compact(&mut self, need: usize) {
+    /// Forgets the bytes that are done with, and gives back memory that was needed for them. O(bytes that are left).
+    fn forget_consumed(&mut self) {
         if self.consumed == self.input.len() {
             self.input.clear();
             if self.input.capacity() > KEPT {
@@ -227,8 +247,16 @@ impl Connection {
             }
         } else if self.consumed > 0 {
             self.input.drain(..self.consumed);
+            if self.input.capacity() > KEPT && self.input.len() < self.input.capacity() / 4 {
+                self.input.shrink_to(KEPT.max(2 * self.input.len()));
+            }
         }
         self.consumed = 0;
+    }
+
+    /// Forgets the bytes that are done with, and makes room for `need` more.
+    fn compact(&mut self, need: usize) {
+        self.forget_consumed();
         // What a client announces is trusted only as far as it has sent as much already.
         let trusted = need.min(self.input.len().max(KEPT));
         if !self.input.is_empty() && trusted > self.input.capacity() - self.input.len() {
@@ -297,5 +325,45 @@ impl Connection {
         record.output.store(self.unsent(), Ordering::Relaxed);
         record.output_capacity.store(self.output.capacity(), Ordering::Relaxed);
         record.memory.store(self.memory(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::ClientAddress;
+
+    /// A connection that has received `bytes`.
+    fn connection(bytes: &[u8]) -> Connection {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let address = ClientAddress::default();
+        let record = Arc::new(ClientRecord::new(address, String::new(), String::new(), 0, 0));
+        let session = Session::new(address, record, true);
+        let limits = request::Limits { authenticated: true, ..request::Limits::default() };
+        let mut connection = Connection::new(TcpStream::from_std(stream), session, limits);
+        connection.input.extend_from_slice(bytes);
+        connection
+    }
+
+    #[test]
+    fn what_is_done_with_does_not_stay_until_all_is() {
+        let request = b"*2\r\n$4\r\nECHO\r\n$2\r\nab\r\n";
+        let count = (8 << 20) / request.len();
+        let mut connection = connection(&request.repeat(count));
+        for done in 0..count {
+            assert!(connection.next_request().unwrap().is_some());
+            assert_eq!(connection.arguments().get(1), b"ab");
+            let left = (count - done) * request.len();
+            assert_eq!(connection.unread(), left);
+            assert!(connection.input.len() <= 2 * left + KEPT, "{} bytes for {left}", connection.input.len());
+            assert!(connection.memory() <= 8 * left + 3 * KEPT, "{} bytes for {left}", connection.memory());
+            connection.finish_request();
+        }
+        assert!(connection.next_request().unwrap().is_none());
+        assert_eq!(connection.unread(), 0);
     }
 }

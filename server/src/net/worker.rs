@@ -2,7 +2,7 @@
 //!
 //! # A turn
 //!
-//! 1. Every connection that is ready is read from, once.
+//! 1. Every connection that is ready is read from, once, unless what it sent before is still to be executed.
 //! 2. Its requests are executed in their order. Writes of all connections are gathered into batches: a connection goes on
 //!    past a write only to another write, until the batch has been executed. Reads run on the worker's replica at once.
 //! 3. The replies are sent, one system call for each connection.

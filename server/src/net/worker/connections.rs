@@ -161,21 +161,26 @@ impl Worker {
     pub(super) fn receive(&mut self, token: usize) {
         let Some(connection) = self.connections.get_mut(token) else { return };
         connection.queued = false;
-        if !connection.readable {
+        if !connection.wants_input() {
             return;
         }
-        let received = connection.receive(&mut self.buffer);
-        let again = connection.readable;
-        let unread = connection.unread() as u64;
-        if let Received::Bytes(length) = received {
+        if let Received::Bytes(length) = connection.receive(&mut self.buffer) {
             self.server.workers[self.index].input.add(length as u64);
-            if unread > self.config.client_query_buffer_limit {
-                self.server.workers[self.index].query_limit_disconnections.add(1);
-                self.close(token);
-                return;
-            }
         }
-        if again {
+    }
+
+    /// What a connection has received is executed as far as it may be: it is read from again if it needs more, and closed if it
+    /// has sent too much that can't be executed.
+    #[inline]
+    pub(super) fn receive_later(&mut self, token: usize) {
+        let connection = &self.connections[token];
+        if !connection.awaits_input() {
+            return;
+        }
+        if connection.unread() as u64 > self.config.client_query_buffer_limit {
+            self.statistics().query_limit_disconnections.add(1);
+            self.close(token);
+        } else if connection.wants_input() {
             self.enqueue(token);
         }
     }

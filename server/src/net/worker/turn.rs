@@ -156,6 +156,7 @@ impl Worker {
             if connection.unsent() > 0 || connection.session.closing || connection.read_closed {
                 self.mark_dirty(token);
             }
+            self.receive_later(token);
         }
     }
 
