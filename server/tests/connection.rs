@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use common::{Client, RealRedis, SILENCE, TestServer, Value, encode, eventually, everywhere, same_replies, words};
@@ -396,4 +397,21 @@ fn a_client_that_waits_through_a_pause_can_be_ended() {
         assert_eq!(admin.run("CLIENT UNPAUSE"), Value::ok());
         assert_eq!(admin.run("GET a"), Value::NullBulk);
     });
+}
+
+#[test]
+fn killed_clients_leave_their_place_to_others() {
+    let server = TestServer::with_layout(2, 1);
+    let mut killer = server.client();
+    let connected = || -> usize {
+        let workers = &server.server().workers;
+        workers.iter().map(|worker| worker.connected.load(Ordering::Relaxed)).sum()
+    };
+    for _ in 0..5 {
+        let mut victims: Vec<_> = (0..6).map(|_| server.client()).collect();
+        eventually("all are connected", || killer.run("CLIENT LIST").text().lines().count() == 7);
+        assert_eq!(killer.run("CLIENT KILL TYPE NORMAL"), Value::Integer(6));
+        victims.iter_mut().for_each(Client::is_closed);
+    }
+    eventually("only the killer is counted", || connected() == 1);
 }

@@ -120,11 +120,10 @@ impl Server {
         lock(&self.clients).insert(record.address.client, record);
     }
 
-    /// A client is connected no more.
+    /// A client is connected no more; to be called once for each. It may be off the list already, if it was killed.
     pub fn client_gone(&self, address: ClientAddress) {
-        if lock(&self.clients).remove(&address.client).is_some() {
-            self.workers[address.worker as usize].connected.fetch_sub(1, Ordering::Relaxed);
-        }
+        lock(&self.clients).remove(&address.client);
+        self.workers[address.worker as usize].connected.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The number of a new client.

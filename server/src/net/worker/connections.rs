@@ -100,6 +100,7 @@ impl Worker {
     pub(super) fn connect(&mut self, mut stream: TcpStream, record: Arc<ClientRecord>) {
         if !lock(&self.server.clients).contains_key(&record.address.client) {
             // It was killed on its way here.
+            self.server.client_gone(record.address);
             return;
         }
         // Replies are whole when they are sent: waiting for more to send gains nothing. A socket that refuses is closed.
