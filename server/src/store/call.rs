@@ -61,9 +61,10 @@ impl<'a> Arguments<'a> {
         Arguments { source: self.source, spans: &self.spans[first.min(self.spans.len())..] }
     }
 
-    /// A copy that owns its bytes.
+    /// A copy that owns its bytes. What lies behind the last argument, as other requests of a pipeline, is left out.
     pub fn to_owned(&self) -> OwnedArguments {
-        OwnedArguments { source: Bytes::copy_from_slice(self.source), spans: SmallVec::from_slice(self.spans) }
+        let length = self.spans.last().map_or(0, |span| span.end as usize);
+        OwnedArguments::new(Bytes::copy_from_slice(&self.source[..length]), self.spans)
     }
 }
 
@@ -242,5 +243,19 @@ impl OwnedCall {
             database: self.database as usize,
             protocol: self.protocol,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_arguments_leaves_out_what_lies_behind_them() {
+        let pipeline = [&b"GET a\r\n"[..], &[b'x'; 1000]].concat();
+        let spans = [Span { start: 0, end: 3 }, Span { start: 4, end: 5 }];
+        let owned = Arguments::new(&pipeline, &spans).to_owned();
+        assert_eq!(owned.size(), 5 + 2 * size_of::<Span>());
+        assert_eq!(owned.borrow().from(0).collect::<Vec<_>>(), [&b"GET"[..], b"a"]);
     }
 }
