@@ -220,6 +220,18 @@ fn a_subscriber_that_never_reads_is_disconnected_and_the_publisher_goes_on() {
 }
 
 #[test]
+fn a_client_without_the_password_is_told_so_in_a_pipeline_too_and_closed_when_it_does_not_read() {
+    let server = TestServer::configured(|config| config.requirepass = "secret".into());
+    let refused = "-NOAUTH Authentication required.\r\n";
+    // Far more replies than such a client may leave unread.
+    let pipeline = b"GET a\r\n".repeat(1000);
+    let answer = last_words(&server, &[&pipeline[..], b"QUIT\r\n"].concat());
+    assert!(answer == refused.repeat(1000) + "+OK\r\n", "{answer}");
+    let mut deaf = server.client();
+    deaf.send_what_is_taken(&pipeline.repeat(10_000));
+}
+
+#[test]
 fn too_many_clients_are_told() {
     let server = TestServer::configured(|config| config.maxclients = 3);
     let mut clients: Vec<Client> = (0..3).map(|_| server.client()).collect();

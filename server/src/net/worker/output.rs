@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Worker;
 use crate::net::connection::Connection;
 
-/// A client that has not given the password, and does not read, may have as much output.
+/// So much output may be left to a client that has not given the password, once its socket takes no more.
 const OUTPUT_UNAUTHENTICATED: u64 = 1024;
 
 impl Worker {
@@ -14,7 +14,7 @@ impl Worker {
         for token in std::mem::take(&mut self.dirty) {
             let Some(connection) = self.connections.get_mut(token) else { continue };
             connection.dirty = false;
-            if self.is_over_limit(&self.connections[token]) {
+            if self.is_over_class_limit(&self.connections[token]) {
                 // Nothing of a reply that is too long is sent, though the socket might take it.
                 self.close_for_output(token);
                 continue;
@@ -75,14 +75,20 @@ impl Worker {
         self.close(token);
     }
 
-    /// Whether the client's unsent output is over a limit, for too long if that is the soft one: more than so many whole
-    /// seconds, as Redis counts.
+    /// Whether there is more output that the client's socket did not take than it may have.
     #[inline]
     pub(super) fn is_over_limit(&self, connection: &Connection) -> bool {
+        (connection.unsent() as u64 > OUTPUT_UNAUTHENTICATED && !self.is_authenticated(&connection.session))
+            || self.is_over_class_limit(connection)
+    }
+
+    /// Whether the client's unsent output is over a limit of its class, for too long if that is the soft one: more than so
+    /// many whole seconds, as Redis counts.
+    #[inline]
+    fn is_over_class_limit(&self, connection: &Connection) -> bool {
         let limit = &self.config.client_output_buffer_limit[if connection.session.subscriptions > 0 { 2 } else { 0 }];
         let unsent = connection.unsent() as u64;
-        (unsent > OUTPUT_UNAUTHENTICATED && !self.is_authenticated(&connection.session))
-            || (limit.hard > 0 && unsent > limit.hard)
+        (limit.hard > 0 && unsent > limit.hard)
             || (limit.soft > 0
                 && unsent > limit.soft
                 && connection.over_soft_limit.is_some_and(|since| since.elapsed().as_secs() > limit.soft_seconds))
