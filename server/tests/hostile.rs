@@ -261,6 +261,33 @@ fn idle_clients_are_disconnected() {
 }
 
 #[test]
+fn who_waits_for_the_server_or_reads_slowly_is_not_idle() {
+    const LENGTH: usize = 64 << 20;
+    let server = TestServer::configured(|config| config.timeout = 1);
+    server.client().call(&[&b"SET"[..], b"large", &vec![b'x'; LENGTH]]);
+    let (mut slow, mut paused) = (TcpStream::connect(server.address()).unwrap(), server.client());
+    slow.write_all(b"GET large\r\n").unwrap();
+    let mut part = vec![0; 256 << 10];
+    slow.read_exact(&mut part).unwrap();
+    server.client().run("CLIENT PAUSE 3500 WRITE");
+    paused.request(&["SET", "a", "1"]);
+    // Far more than the sockets hold is still to come when both would have been idle for too long.
+    let end = Instant::now() + Duration::from_millis(3200);
+    let mut read = part.len();
+    while Instant::now() < end {
+        slow.read_exact(&mut part).unwrap();
+        read += part.len();
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(read < LENGTH / 2, "it reads slowly");
+    assert_eq!(paused.read(), Value::ok());
+    slow.write_all(b"QUIT\r\n").unwrap();
+    let mut rest = Vec::new();
+    slow.read_to_end(&mut rest).unwrap();
+    assert_eq!(read + rest.len(), "$67108864\r\n".len() + LENGTH + "\r\n+OK\r\n".len());
+}
+
+#[test]
 fn one_byte_at_a_time_is_a_request_too() {
     let server = TestServer::start();
     let mut slow = server.client();

@@ -131,6 +131,11 @@ impl Connection {
         self.exhausted || self.waiting.is_some() || self.paused
     }
 
+    /// Whether it is the client that waits for the server: for a key, for the end of a pause, or for its turn.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some() || self.paused || !(self.exhausted || self.session.closing)
+    }
+
     /// Reads once, through `buffer`, what the socket holds.
     pub fn receive(&mut self, buffer: &mut [u8]) -> Received {
         loop {

@@ -1,5 +1,6 @@
 //! Sending replies, and what becomes of clients that don't read them.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Worker;
@@ -26,6 +27,10 @@ impl Worker {
             let over = match &result {
                 Ok(length) => {
                     sent += *length as u64;
+                    if *length > 0 {
+                        // Relaxed: this thread looks at it, and people. Who takes its replies is not idle.
+                        connection.session.record.last_interaction.store(self.now, Ordering::Relaxed);
+                    }
                     connection.session.closing && unsent == 0
                 }
                 Err(_) => true,

@@ -126,10 +126,8 @@ impl Worker {
         for (token, connection) in &self.connections {
             // Relaxed: this thread writes it.
             let last = connection.session.record.last_interaction.load(Ordering::Relaxed);
-            let is_idle = idle > 0
-                && self.now - last > idle
-                && connection.waiting.is_none()
-                && connection.session.subscriptions == 0;
+            let is_idle =
+                idle > 0 && self.now - last > idle && !connection.is_waiting() && connection.session.subscriptions == 0;
             if is_idle {
                 over.push(token);
             } else if self.is_over_limit(connection) {
