@@ -135,35 +135,58 @@ fn it_writes_a_log_and_says_who_it_is() {
     assert!(error.contains("can't open the log file /nowhere/nr.log"), "{error}");
 }
 
+/// Sends commands and then `QUIT`; gives what is answered until the end.
+fn ask(program: &Program, request: &str) -> String {
+    let mut client = program.connect();
+    client.write_all(request.as_bytes()).expect("it takes a request");
+    client.write_all(b"QUIT\r\n").expect("it takes a request");
+    let mut reply = String::new();
+    client.read_to_string(&mut reply).expect("it replies");
+    reply
+}
+
+/// A number in a section of `INFO`.
+fn info(program: &Program, section: &str, name: &str) -> u64 {
+    let text = ask(program, &format!("INFO {section}\r\n"));
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::to_owned));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().expect("it is a number")
+}
+
+#[test]
+fn a_pipeline_of_writes_does_not_go_past_the_limit_of_memory() {
+    const MIB: u64 = 1 << 20;
+    // Each takes 4 MiB, though it has a few bytes.
+    let writes: [fn(u64) -> String; 2] =
+        [|index| format!("SETRANGE key{index} 4194303 x\r\n"), |index| format!("COPY source key{index}\r\n")];
+    for write in writes {
+        let program = Program::start(&["--replicas", "1"]);
+        ask(&program, "SETRANGE source 4194303 x\r\n");
+        let before = info(&program, "memory", "used_memory");
+        ask(&program, &format!("CONFIG SET maxmemory {}\r\n", before + 16 * MIB));
+        let replies = ask(&program, &(0..64).map(write).collect::<String>());
+        let refused = replies.lines().filter(|line| line.starts_with("-OOM")).count();
+        assert!((59..=61).contains(&refused), "{refused} of 64 were refused: {replies}");
+        let used = info(&program, "memory", "used_memory") - before;
+        assert!(used < 24 * MIB, "{used} bytes more are in use");
+    }
+}
+
 #[test]
 fn replies_that_are_not_read_make_room_for_themselves() {
     let program = Program::start(&["--maxmemory-policy", "allkeys-random"]);
-    let ask = |request: &str| {
-        let mut client = program.connect();
-        client.write_all(request.as_bytes()).expect("it takes a request");
-        client.write_all(b"QUIT\r\n").expect("it takes a request");
-        let mut reply = String::new();
-        client.read_to_string(&mut reply).expect("it replies");
-        reply
-    };
-    let field = |section: &str, name: &str| -> u64 {
-        let text = ask(&format!("INFO {section}\r\n"));
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::to_owned));
-        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().expect("it is a number")
-    };
-    ask("DEBUG POPULATE 1000 key 10000\r\n");
-    let limit = field("memory", "used_memory") + (4 << 20);
-    ask(&format!("CONFIG SET maxmemory {limit}\r\n"));
-    assert_eq!(field("stats", "evicted_keys"), 0);
+    ask(&program, "DEBUG POPULATE 1000 key 10000\r\n");
+    let limit = info(&program, "memory", "used_memory") + (4 << 20);
+    ask(&program, &format!("CONFIG SET maxmemory {limit}\r\n"));
+    assert_eq!(info(&program, "stats", "evicted_keys"), 0);
     let mut deaf = program.connect();
     deaf.write_all("GET key:1\r\n".repeat(5000).as_bytes()).expect("it takes requests");
     let patience = Instant::now() + Duration::from_secs(20);
-    while field("stats", "evicted_keys") == 0 {
+    while info(&program, "stats", "evicted_keys") == 0 {
         assert!(Instant::now() < patience, "no key has made room");
         std::thread::sleep(Duration::from_millis(5));
     }
     // They are small, but the transaction would be refused if there were no room.
-    assert!(ask("SET small 1\r\n").starts_with("+OK"));
+    assert!(ask(&program, "SET small 1\r\n").starts_with("+OK"));
 }
 
 #[test]

@@ -92,6 +92,8 @@ impl Flags {
     pub const MAY_REPLICATE: Flags = Flags(1 << 29);
     /// It takes constant time, though Redis does not call it fast: its time is not measured by itself.
     pub const BRIEF: Flags = Flags(1 << 28);
+    /// It may store far more than its arguments hold.
+    pub const AMPLIFYING: Flags = Flags(1 << 27);
 
     /// The flags of both.
     pub const fn and(self, other: Flags) -> Flags {

@@ -93,6 +93,8 @@ pub struct Worker {
     batch: Vec<Operation>,
     /// Whose writes the batch holds.
     batch_owners: Vec<(usize, CommandId)>,
+    /// About how many bytes the writes of the batch may add to what the server uses; counted only while that is limited.
+    batch_growth: u64,
     /// The commands of one run of reads.
     reads: Vec<CommandId>,
     buffer: Box<[u8]>,
@@ -168,6 +170,7 @@ impl Worker {
             paused: Vec::new(),
             batch: Vec::with_capacity(BATCH),
             batch_owners: Vec::with_capacity(BATCH),
+            batch_growth: 0,
             reads: Vec::new(),
             buffer: vec![0; READ].into(),
             outbox: Outbox::default(),

@@ -19,7 +19,7 @@ use crate::store::{Call, Error};
 
 /// The commands of this family.
 pub const COMMANDS: &[Command] = &[
-    write("copy", -3, "6.2.0", Flags::DENYOOM, copy::copy)
+    write("copy", -3, "6.2.0", Flags::DENYOOM.and(Flags::AMPLIFYING), copy::copy)
         .key_range(1, 2, 1)
         .about("Copies the value of a key to another key.", "O(1) for strings, O(n) for n elements of a collection"),
     write("del", -2, "1.0.0", Flags::NONE, delete::delete)

@@ -22,7 +22,7 @@ pub const COMMANDS: &[Command] = &[
     read("sdiff", -2, "1.0.0", Flags::NONE, difference::sdiff)
         .all_keys()
         .about("Returns the members of a set that no other of several sets has.", "O(n) for n members of all sets"),
-    write("sdiffstore", -3, "1.0.0", Flags::DENYOOM, difference::sdiffstore)
+    write("sdiffstore", -3, "1.0.0", STORING, difference::sdiffstore)
         .all_keys()
         .about("Stores the members of a set that no other of several sets has.", "O(n) for n members of all sets"),
     read("sinter", -2, "1.0.0", Flags::NONE, intersection::sinter)
@@ -31,7 +31,7 @@ pub const COMMANDS: &[Command] = &[
     read("sintercard", -3, "7.0.0", Flags::MOVABLE_KEYS, intersection::sintercard)
         .counted_keys(1, 0)
         .about("Counts the members that all of several sets have.", INTERSECTION),
-    write("sinterstore", -3, "1.0.0", Flags::DENYOOM, intersection::sinterstore)
+    write("sinterstore", -3, "1.0.0", STORING, intersection::sinterstore)
         .all_keys()
         .about("Stores the members that all of several sets have.", INTERSECTION),
     read("sismember", 3, "1.0.0", Flags::FAST, member::sismember).about("Tells whether a set has a member.", "O(1)"),
@@ -55,12 +55,14 @@ pub const COMMANDS: &[Command] = &[
     read("sunion", -2, "1.0.0", Flags::NONE, union::sunion)
         .all_keys()
         .about("Returns the members that any of several sets has.", "O(n) for n members of all sets"),
-    write("sunionstore", -3, "1.0.0", Flags::DENYOOM, union::sunionstore)
+    write("sunionstore", -3, "1.0.0", STORING, union::sunionstore)
         .all_keys()
         .about("Stores the members that any of several sets has.", "O(n) for n members of all sets"),
 ];
 
 const INTERSECTION: &str = "O(n * m) at worst for n members of the smallest of m sets";
+
+const STORING: Flags = Flags::DENYOOM.and(Flags::AMPLIFYING);
 
 /// A command of this family that reads one key, by default.
 const fn read(name: &'static str, arity: i32, since: &'static str, flags: Flags, run: ReadFunction) -> Command {

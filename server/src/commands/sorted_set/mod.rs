@@ -80,7 +80,7 @@ pub const COMMANDS: &[Command] = &[
         .about("Returns the members of a sorted set in a range by their bytes.", RANGE),
     read("zrangebyscore", -4, "1.0.5", Flags::NONE, range::zrangebyscore)
         .about("Returns the members of a sorted set with scores in a range.", RANGE),
-    write("zrangestore", -5, "6.2.0", Flags::DENYOOM, range::zrangestore)
+    write("zrangestore", -5, "6.2.0", Flags::DENYOOM.and(Flags::AMPLIFYING), range::zrangestore)
         .key_range(1, 2, 1)
         .about("Stores the members of a sorted set in a range of ranks, of scores or of bytes.", RANGE),
     read("zrank", 3, "2.0.0", Flags::FAST, score::zrank)
@@ -119,7 +119,7 @@ pub const COMMANDS: &[Command] = &[
 
 const FAST_AND_GROWING: Flags = Flags::FAST.and(Flags::DENYOOM);
 const BLOCKING_AND_FAST: Flags = Flags::BLOCKING.and(Flags::FAST).and(Flags::NOSCRIPT);
-const STORING: Flags = Flags::DENYOOM.and(Flags::MOVABLE_KEYS);
+const STORING: Flags = Flags::DENYOOM.and(Flags::AMPLIFYING).and(Flags::MOVABLE_KEYS);
 
 const RANGE: &str = "O(log(n) + m) for m of n members";
 const DIFFERENCE: &str = "O(n*k + m*log(m)) for k sets, of which the first has n members, and m in the result";

@@ -54,7 +54,7 @@ pub const COMMANDS: &[Command] = &[
         .about("Sets the string that a key holds for a number of seconds.", "O(1)"),
     write("setnx", 3, "1.0.0", FAST_AND_GROWING, set::setnx)
         .about("Sets the string of a key that does not exist.", "O(1)"),
-    write("setrange", 4, "2.2.0", Flags::DENYOOM, range::setrange).about(
+    write("setrange", 4, "2.2.0", Flags::DENYOOM.and(Flags::AMPLIFYING), range::setrange).about(
         "Overwrites a part of a string, which is filled with zeros if it is too short.",
         "O(n) for n bytes written, zeros included",
     ),

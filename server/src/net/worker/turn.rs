@@ -8,12 +8,16 @@ use rand::RngCore;
 use super::{OUTPUT_PER_TURN, Worker, settle};
 use crate::commands::session::Queue;
 use crate::commands::{Command, CommandId, Flags, Run, Session, table, transaction};
+use crate::config::MaxmemoryPolicy;
 use crate::memory;
 use crate::resp::{Protocol, Reply};
 use crate::store::Error;
 
 /// How long commands that read much are executed before the loop looks for others.
 const SLOW_BUDGET: Duration = Duration::from_micros(100);
+
+/// While memory is limited a batch that may take more is executed before another write is let in.
+const BATCH_GROWTH: u64 = 1 << 20;
 
 /// What is to be done with a request.
 enum Step {
@@ -185,9 +189,7 @@ impl Worker {
         }
         let is_queued = session.transaction.is_some() && !command.flags.has(Flags::UNQUEUED);
         // To keep a command for a transaction takes memory, whatever it does.
-        if self.config.maxmemory > 0
-            && (is_queued || session.flags_of(command).has(Flags::DENYOOM))
-            && !self.make_room()
+        if self.config.maxmemory > 0 && (is_queued || session.flags_of(command).has(Flags::DENYOOM)) && !self.has_room()
         {
             return Step::Refuse(Error::OUT_OF_MEMORY);
         }
@@ -235,6 +237,18 @@ impl Worker {
         let flags = session.flags_of(command);
         // Relaxed: as in `is_paused`.
         self.server.pause_all.load(Ordering::Relaxed) || flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE)
+    }
+
+    /// Whether there is room for one more write, or room has been made. The batch, which is not executed yet, is executed
+    /// first if it may take much, or all that is left; where keys can go, they make up for the latter afterwards.
+    fn has_room(&mut self) -> bool {
+        let is_tight = self.config.maxmemory_policy == MaxmemoryPolicy::NoEviction
+            && self.batch_growth > 0
+            && memory::used().saturating_add(self.batch_growth) > self.config.maxmemory;
+        if is_tight || self.batch_growth > BATCH_GROWTH {
+            self.execute_batch();
+        }
+        self.make_room()
     }
 
     /// Evicts keys until memory is below its limit; whether it is.

@@ -8,6 +8,9 @@ use super::{BATCH, Worker, settle};
 use crate::commands::{CommandId, Flags, Run, table};
 use crate::store::operation::{Operation, Outcome, Response, Work};
 
+/// What a new entry takes beside its key and value, or less.
+const ENTRY: usize = 128;
+
 impl Worker {
     /// Puts a write into the batch; whether the connection may go on.
     #[inline]
@@ -24,6 +27,15 @@ impl Worker {
             database: connection.session.database as u32,
             protocol: connection.session.protocol,
         };
+        if self.config.maxmemory > 0 {
+            let growth = if command.flags.has(Flags::AMPLIFYING) {
+                u64::MAX
+            } else {
+                let stored = (call.arguments.size() + ENTRY) as u64;
+                stored.saturating_mul(self.handle.structure().replicas() as u64)
+            };
+            self.batch_growth = self.batch_growth.saturating_add(growth);
+        }
         connection.batched += 1;
         let timed =
             self.config.times_everything() || !(command.flags.has(Flags::FAST) || command.flags.has(Flags::BRIEF));
@@ -46,6 +58,7 @@ impl Worker {
         if count == 0 {
             return;
         }
+        self.batch_growth = 0;
         let start = Instant::now();
         let mut single = None;
         let mut many = Vec::new();
