@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Client, RealRedis, SILENCE, TestServer, Value, encode, eventually, everywhere, same_replies, words};
+use nr_server::config::OutputLimit;
 
 fn message(kind: &str, rest: &[&str]) -> Value {
     Value::Array([kind].iter().chain(rest).map(Value::bulk).collect())
@@ -200,4 +201,88 @@ fn a_listener_that_does_not_read_is_disconnected() {
     listener.run("SUBSCRIBE a");
     let payload = "x".repeat(1 << 16);
     eventually("it is disconnected", || publisher.call(&["PUBLISH", "a", &payload]) == 0.into());
+}
+
+#[test]
+fn a_publisher_waits_until_another_worker_has_taken_its_messages() {
+    let server = TestServer::with_layout(2, 1);
+    // The workers get them in turns, the last worker the first.
+    let mut clients: Vec<Client> = Vec::new();
+    for _ in 0..4 {
+        clients.push(server.client());
+        clients.last_mut().unwrap().run("PING");
+    }
+    let [subscriber, publisher, sleeper, bystander] = &mut clients[..] else { panic!("there are four") };
+    subscriber.run("SUBSCRIBE news");
+    sleeper.request(&["DEBUG", "SLEEP", "2"]);
+    let publish = encode(&[&b"PUBLISH"[..], b"news", &vec![b'x'; 1 << 20]]);
+    let mut published = 0;
+    loop {
+        publisher.send(&publish);
+        match publisher.read_within(SILENCE) {
+            Some(reply) => assert_eq!(reply, Value::Integer(1)),
+            None => break,
+        }
+        published += 1;
+        assert!(published <= 20, "the mailbox of a worker that sleeps is full at some time");
+    }
+    // The others of the publisher's worker are served.
+    assert_eq!(bystander.run("PING"), Value::simple("PONG"));
+    assert_eq!(sleeper.read(), Value::ok());
+    assert_eq!(publisher.read(), Value::Integer(1));
+    for _ in 0..=published {
+        assert!(matches!(subscriber.read(), Value::Array(message) if message.len() == 3));
+    }
+    subscriber.is_silent();
+}
+
+#[test]
+fn workers_that_publish_to_each_other_do_not_wait_for_each_other() {
+    let server = TestServer::configured(|config| {
+        config.workers = 2;
+        config.client_output_buffer_limit[2] = OutputLimit::default();
+    });
+    let payload = vec![b'x'; 1 << 20];
+    let publish = encode(&[&b"PUBLISH"[..], b"news", &payload]);
+    let count = 30;
+    // Two subscribers and two publishers, of each kind one on each worker.
+    let mut subscribers = [server.client(), server.client()];
+    subscribers.iter_mut().for_each(|subscriber| drop(subscriber.run("SUBSCRIBE news")));
+    std::thread::scope(|scope| {
+        for mut publisher in [server.client(), server.client()] {
+            let publish = &publish;
+            scope.spawn(move || {
+                for _ in 0..count {
+                    publisher.send(publish);
+                }
+                (0..count).for_each(|_| assert_eq!(publisher.read(), Value::Integer(2)));
+            });
+        }
+        for subscriber in &mut subscribers {
+            scope.spawn(|| (0..2 * count).for_each(|_| drop(subscriber.read())));
+        }
+    });
+}
+
+#[test]
+fn a_message_comes_to_all_its_subscribers_on_all_workers_in_order() {
+    let server = TestServer::with_layout(3, 2);
+    let mut subscribers: Vec<Client> = (0..30).map(|_| server.client()).collect();
+    for (index, subscriber) in subscribers.iter_mut().enumerate() {
+        subscriber.run(if index % 3 == 0 { "PSUBSCRIBE n*" } else { "SUBSCRIBE news" });
+    }
+    let mut publisher = server.client();
+    publisher.send(&(0..100).flat_map(|number| encode(&["PUBLISH", "news", &number.to_string()])).collect::<Vec<_>>());
+    (0..100).for_each(|_| assert_eq!(publisher.read(), Value::Integer(30)));
+    for (index, subscriber) in subscribers.iter_mut().enumerate() {
+        for number in 0..100 {
+            let number = number.to_string();
+            let expected = if index % 3 == 0 {
+                message("pmessage", &["n*", "news", &number])
+            } else {
+                message("message", &["news", &number])
+            };
+            assert_eq!(subscriber.read(), expected);
+        }
+    }
 }

@@ -57,6 +57,8 @@ pub struct Connection {
     pub waiting: Option<Option<i64>>,
     /// It waits for a pause to end.
     pub paused: bool,
+    /// It waits, before it publishes more, for other workers to take what was published.
+    pub held: bool,
     /// Since when its output has been over the soft limit.
     pub over_soft_limit: Option<Instant>,
 }
@@ -105,6 +107,7 @@ impl Connection {
             batched: 0,
             waiting: None,
             paused: false,
+            held: false,
             over_soft_limit: None,
         }
     }

@@ -90,6 +90,8 @@ pub struct Worker {
     dirty: Vec<usize>,
     /// Connections that wait for a pause to end.
     paused: Vec<usize>,
+    /// Connections that wait, before they publish more, for other workers to take what was published.
+    held: Vec<usize>,
     batch: Vec<Operation>,
     /// Whose writes the batch holds.
     batch_owners: Vec<(usize, CommandId)>,
@@ -168,6 +170,7 @@ impl Worker {
             slow: VecDeque::new(),
             dirty: Vec::new(),
             paused: Vec::new(),
+            held: Vec::new(),
             batch: Vec::with_capacity(BATCH),
             batch_owners: Vec::with_capacity(BATCH),
             batch_growth: 0,
@@ -234,6 +237,7 @@ impl Worker {
         if accepting {
             self.accept_all();
         }
+        self.release_held();
     }
 
     fn statistics(&self) -> &WorkerStatistics {

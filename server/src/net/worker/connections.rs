@@ -141,6 +141,7 @@ impl Worker {
             self.write(Work::Forget { client });
         }
         self.paused.retain(|other| *other != token);
+        self.held.retain(|other| *other != token);
         self.slow.retain(|other| *other != token);
         self.ready.retain(|other| *other != token);
         self.next.retain(|other| *other != token);

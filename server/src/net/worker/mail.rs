@@ -1,15 +1,16 @@
 //! What commands have to tell other clients, of this worker and of others.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Worker, settle};
 use crate::net::mailbox::Mail;
 use crate::resp::Reply;
 use crate::store::ClientAddress;
-use crate::store::operation::{Delivery, MessageKind, Unblocked, Work};
+use crate::store::operation::{Delivery, Message, MessageKind, Unblocked, Work};
 use crate::store::subscriptions::Topic;
 
-/// The most mail taken in one turn: who publishes a lot must not keep a worker from its clients.
+/// The most mail taken in one turn, and of messages the most clients: who publishes a lot must not keep a worker from its clients.
 const MAIL_PER_TURN: usize = 1024;
 
 impl Worker {
@@ -41,12 +42,8 @@ impl Worker {
                 self.links[address.worker as usize].send(Mail::Answer(address, reply));
             }
         }
-        for delivery in outbox.deliveries {
-            if delivery.client.worker as usize == self.index {
-                self.deliver(&delivery);
-            } else {
-                self.links[delivery.client.worker as usize].send(Mail::Deliver(delivery));
-            }
+        for same in outbox.deliveries.chunk_by(|one, other| Arc::ptr_eq(&one.message, &other.message)) {
+            self.post_message(same);
         }
         for address in outbox.killed {
             if address.worker as usize == self.index {
@@ -62,16 +59,59 @@ impl Worker {
         }
     }
 
+    /// Sends the message of these deliveries, which is the same: one piece of mail for each worker that serves some of the
+    /// clients.
+    fn post_message(&mut self, deliveries: &[Delivery]) {
+        let Some(message) = deliveries.first().map(|delivery| &delivery.message) else { return };
+        let mut clients = vec![Vec::new(); self.links.len()];
+        for delivery in deliveries {
+            clients[delivery.client.worker as usize].push(delivery.client.client);
+        }
+        for (worker, clients) in clients.into_iter().enumerate().filter(|(_, clients)| !clients.is_empty()) {
+            if worker == self.index {
+                self.deliver(message, &clients);
+            } else {
+                self.links[worker].send(Mail::Deliver(message.clone(), clients));
+            }
+        }
+    }
+
+    /// Whether another worker has so much mail to take that messages for it should wait.
+    pub(super) fn is_congested(&self) -> bool {
+        self.links.iter().enumerate().any(|(worker, link)| worker != self.index && link.is_congested())
+    }
+
+    /// Lets the clients go on that had to wait before they published more, once other workers have taken their mail.
+    pub(super) fn release_held(&mut self) {
+        if self.held.is_empty() || self.is_congested() {
+            return;
+        }
+        for token in std::mem::take(&mut self.held) {
+            if let Some(connection) = self.connections.get_mut(token) {
+                connection.held = false;
+                self.enqueue(token);
+            }
+        }
+    }
+
     pub(super) fn take_mail(&mut self) {
         self.more_mail = true;
-        for _ in 0..MAIL_PER_TURN {
+        let mut taken = 0;
+        while taken < MAIL_PER_TURN {
             let Ok(mail) = self.mailbox.try_recv() else {
                 self.more_mail = false;
                 break;
             };
+            taken += 1;
+            if self.links[self.index].taken(&mail) {
+                self.links.iter().for_each(|link| link.send(Mail::Look));
+            }
             match mail {
                 Mail::Connection(stream, record) => self.connect(stream, record),
-                Mail::Deliver(delivery) => self.deliver(&delivery),
+                Mail::Deliver(message, clients) => {
+                    taken += clients.len();
+                    self.deliver(&message, &clients);
+                }
                 Mail::Answer(address, reply) => self.take_answer(address, &reply),
                 Mail::Kill(address) => self.kill(address),
                 // The turn that follows looks at everything.
@@ -100,26 +140,30 @@ impl Worker {
         self.enqueue(token);
     }
 
-    fn deliver(&mut self, delivery: &Delivery) {
-        let Some(token) = self.clients.get(&delivery.client.client).copied() else { return };
-        let connection = &mut self.connections[token];
+    /// Delivers a message to clients of this worker.
+    fn deliver(&mut self, message: &Message, clients: &[u64]) {
         // The publisher may have seen a subscription whose end this client has been told of since: a message now would be
         // taken for the reply to its next command. What was answered here has been executed by this worker's replica.
-        let message = &delivery.message;
-        let listens = connection.session.subscriptions > 0
-            && self.handle.read(|keyspace| {
-                let own = keyspace.subscriptions.client(delivery.client.client);
+        let connections = &mut self.connections;
+        let mut found: Vec<usize> = clients.iter().filter_map(|client| self.clients.get(client).copied()).collect();
+        self.handle.read(|keyspace| {
+            found.retain(|token| {
+                let session = &connections[*token].session;
+                let own = keyspace.subscriptions.client(session.address.client);
                 own.is_some_and(|own| match &message.kind {
                     MessageKind::Channel => own.of(Topic::Channel).contains(&message.channel[..]),
                     MessageKind::Shard => own.of(Topic::Shard).contains(&message.channel[..]),
                     MessageKind::Pattern(pattern) => own.of(Topic::Pattern).contains(&pattern[..]),
                 })
             });
-        if !listens {
-            return;
+        });
+        for token in found {
+            let connection = &mut self.connections[token];
+            if connection.session.subscriptions > 0 {
+                message.write(&mut Reply::new(&mut connection.output, connection.session.protocol));
+                self.mark_dirty(token);
+            }
         }
-        delivery.message.write(&mut Reply::new(&mut connection.output, connection.session.protocol));
-        self.mark_dirty(token);
     }
 
     fn kill(&mut self, address: ClientAddress) {

@@ -8,7 +8,7 @@ use rand::RngCore;
 use super::{OUTPUT_PER_TURN, Worker, settle};
 use crate::commands::session::Queue;
 use crate::commands::{Command, CommandId, Flags, Run, Session, table, transaction};
-use crate::config::MaxmemoryPolicy;
+use crate::config::{EventFlags, MaxmemoryPolicy};
 use crate::memory;
 use crate::resp::{Protocol, Reply};
 use crate::store::Error;
@@ -33,6 +33,8 @@ enum Step {
     Local(CommandId),
     /// It waits for a pause to end.
     Pause,
+    /// It waits for other workers to take what was published to their clients.
+    Hold,
 }
 
 /// In which part of a turn a connection is served.
@@ -153,6 +155,13 @@ impl Worker {
                     self.paused.push(token);
                     break;
                 }
+                Step::Hold => {
+                    if !connection.held {
+                        connection.held = true;
+                        self.held.push(token);
+                    }
+                    break;
+                }
             }
         }
         if let Some(connection) = self.connections.get_mut(token) {
@@ -188,6 +197,9 @@ impl Worker {
             return Step::Pause;
         }
         let is_queued = session.transaction.is_some() && !command.flags.has(Flags::UNQUEUED);
+        if !is_queued && self.publishes(session, command) && self.is_congested() {
+            return Step::Hold;
+        }
         // To keep a command for a transaction takes memory, whatever it does.
         if self.config.maxmemory > 0 && (is_queued || session.flags_of(command).has(Flags::DENYOOM)) && !self.has_room()
         {
@@ -237,6 +249,14 @@ impl Worker {
         let flags = session.flags_of(command);
         // Relaxed: as in `is_paused`.
         self.server.pause_all.load(Ordering::Relaxed) || flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE)
+    }
+
+    /// Whether the command may have something to tell clients of other workers that listen.
+    #[inline]
+    fn publishes(&self, session: &Session, command: &Command) -> bool {
+        let flags = session.flags_of(command);
+        flags.has(Flags::MAY_REPLICATE)
+            || (flags.has(Flags::WRITE) && self.config.notify_keyspace_events != EventFlags::NONE)
     }
 
     /// Whether there is room for one more write, or room has been made. The batch, which is not executed yet, is executed
