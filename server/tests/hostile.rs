@@ -77,8 +77,13 @@ fn what_is_announced_is_not_allocated() {
 
 /// Bytes of memory that this process occupies.
 fn resident_memory() -> u64 {
+    status("VmRSS")
+}
+
+/// A number of bytes in what the system says of this process.
+fn status(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
@@ -165,6 +170,58 @@ fn nothing_is_sent_of_a_reply_over_the_limit() {
     client.send(of_transaction.map(|line| format!("{line}\r\n")).concat().as_bytes());
     client.is_closed();
     assert_eq!(server.client().run("EXISTS a b"), Value::Integer(2), "the transaction has taken place");
+}
+
+#[test]
+fn one_command_does_not_write_far_past_the_output_limit() {
+    let server = TestServer::configured(|config| {
+        config.workers = 2;
+        config.client_output_buffer_limit[0] = OutputLimit { hard: 1 << 20, ..OutputLimit::default() };
+    });
+    let mut bystander = Bystander::of(&server);
+    bystander.0.call(&[&b"SET"[..], b"large", &vec![b'x'; 512 << 10]]);
+    bystander.0.run("SADD set member");
+    bystander.0.run("HSET hash field value");
+    bystander.0.run("ZADD zset 1 member");
+    let large = vec!["large"; 6000];
+    let mget = encode(&[&["MGET"], &large[..]].concat());
+    let getex = encode(&["GETEX", "large"]);
+    let transaction = |command: &[u8]| [b"MULTI\r\n", command, b"EXEC\r\n"].concat();
+    for sent in [
+        // They would be gigabytes.
+        mget.clone(),
+        transaction(&mget),
+        transaction(&getex.repeat(6000)),
+        b"SRANDMEMBER set -100000000\r\n".to_vec(),
+        b"HRANDFIELD hash -100000000\r\n".to_vec(),
+        b"ZRANDMEMBER zset -100000000\r\n".to_vec(),
+        // What comes behind it in the same turn is not sent either, though the limit would be another one.
+        b"SRANDMEMBER set -100000000\r\nSUBSCRIBE channel\r\n".to_vec(),
+    ] {
+        let mut greedy = server.client();
+        greedy.send(&sent);
+        greedy.is_closed_after_at_most(6000 * "+QUEUED\r\n".len() + 100);
+        bystander.is_served();
+    }
+    let peak = peak_memory();
+    assert!(peak < 2 << 30, "{peak} bytes were resident");
+    let info = bystander.0.run("INFO stats").text().to_string();
+    assert!(info.contains("client_output_buffer_limit_disconnections:7\r\n"), "{info}");
+    // A client that wants no replies has none that are too long.
+    let mut silent = server.client();
+    silent.send(b"CLIENT REPLY OFF\r\nSRANDMEMBER set -1000000\r\nGETEX large\r\nCLIENT REPLY ON\r\n");
+    assert_eq!(silent.read(), Value::ok());
+    // A list that comes too late is too long as well.
+    let mut waiting = server.client();
+    waiting.send(b"BLMPOP 0 1 list LEFT COUNT 100\r\n");
+    eventually("it waits", || bystander.0.run("INFO clients").text().contains("blocked_clients:1"));
+    bystander.0.call(&[&[&b"RPUSH"[..], b"list"], &[&[b'x'; 512 << 10][..]; 3][..]].concat());
+    waiting.is_closed();
+}
+
+/// The most bytes of memory that this process has occupied.
+fn peak_memory() -> u64 {
+    status("VmHWM")
 }
 
 #[test]

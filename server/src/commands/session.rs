@@ -33,6 +33,8 @@ pub struct Session {
     pub replies: Replies,
     /// The connection ends once what was written has been sent.
     pub closing: bool,
+    /// A reply was longer than it may be, and is not whole: the connection ends, and nothing more is sent.
+    pub overflowed: bool,
 }
 
 /// Which replies a client gets.
@@ -76,6 +78,7 @@ impl Session {
             subscriptions: 0,
             replies: Replies::On,
             closing: false,
+            overflowed: false,
         }
     }
 

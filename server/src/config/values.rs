@@ -242,6 +242,14 @@ pub struct OutputLimit {
     pub soft_seconds: u64,
 }
 
+impl OutputLimit {
+    /// The most bytes that the client may have at all.
+    #[inline]
+    pub fn longest(&self) -> usize {
+        if self.hard == 0 { usize::MAX } else { self.hard as usize }
+    }
+}
+
 /// A point at which a snapshot is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SavePoint {

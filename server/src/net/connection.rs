@@ -126,7 +126,7 @@ impl Connection {
     /// a client sends ahead of that stays in the socket, which then tells the client to wait. One that waits for a key or for the
     /// end of a pause is read from all the same, for that shows whether it is still there.
     pub fn wants_input(&self) -> bool {
-        self.readable && !self.session.closing && self.awaits_input()
+        self.readable && !self.session.closing && !self.session.overflowed && self.awaits_input()
     }
 
     /// Whether what was received goes on only with more from the client, or after a wait that has no end in sight.
@@ -280,6 +280,11 @@ impl Connection {
     /// Bytes of replies that are not sent yet.
     pub fn unsent(&self) -> usize {
         self.output.len() - self.sent
+    }
+
+    /// Bytes at the start of the output that are sent already.
+    pub fn sent(&self) -> usize {
+        self.sent
     }
 
     /// Sends what the socket takes; gives how many bytes that were. What is left is sent when the socket is writable.

@@ -36,7 +36,7 @@ use slab::Slab;
 use crate::commands::command::Outbox;
 use crate::commands::session::Replies;
 use crate::commands::state::WorkerStatistics;
-use crate::commands::{CommandId, Server};
+use crate::commands::{CommandId, Server, Session};
 use crate::config::Config;
 use crate::log;
 use crate::net::connection::Connection;
@@ -321,6 +321,12 @@ impl Worker {
         let unsent = self.connections.iter().any(|(_, connection)| connection.unsent() > 0);
         (!unsent && self.ready.is_empty() && self.slow.is_empty()) || Instant::now() >= patience
     }
+}
+
+/// Notes that a reply was longer than it may be, if the client wants it.
+#[cold]
+fn overflow(session: &mut Session) {
+    session.overflowed |= matches!(session.replies, Replies::On | Replies::SkipNext);
 }
 
 /// Leaves out a reply that the client doesn't want.

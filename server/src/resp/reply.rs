@@ -18,6 +18,8 @@ pub struct Reply<'a> {
     buffer: &'a mut Vec<u8>,
     protocol: Protocol,
     muted: bool,
+    /// Once the buffer is longer than this, nothing more is written.
+    ceiling: usize,
 }
 
 /// A place in a reply where the header of an aggregate goes once its length is known.
@@ -27,12 +29,24 @@ pub struct Mark(usize);
 impl<'a> Reply<'a> {
     /// Replies go to the end of `buffer`.
     pub fn new(buffer: &'a mut Vec<u8>, protocol: Protocol) -> Self {
-        Reply { buffer, protocol, muted: false }
+        Reply { buffer, protocol, muted: false, ceiling: usize::MAX }
     }
 
     /// Replies go nowhere.
     pub fn muted(buffer: &'a mut Vec<u8>) -> Self {
-        Reply { buffer, protocol: Protocol::Resp2, muted: true }
+        Reply { buffer, protocol: Protocol::Resp2, muted: true, ceiling: usize::MAX }
+    }
+
+    /// The reply, of which nothing more is written once the buffer is longer than `ceiling`: it can't be sent then.
+    pub fn limited(mut self, ceiling: usize) -> Self {
+        self.ceiling = ceiling;
+        self
+    }
+
+    /// Whether the buffer is longer than it may be, so that nothing more is written and the client is to be disconnected.
+    #[inline]
+    pub fn is_over(&self) -> bool {
+        self.buffer.len() > self.ceiling
     }
 
     /// Whether nothing is written, so that a costly answer need not be computed.
@@ -84,17 +98,22 @@ impl<'a> Reply<'a> {
         self.buffer.truncate(length);
     }
 
+    #[inline]
+    fn drops(&self) -> bool {
+        self.muted || self.is_over()
+    }
+
     /// Already encoded bytes.
     #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
-        if !self.muted {
+        if !self.drops() {
             self.buffer.extend_from_slice(bytes);
         }
     }
 
     #[inline]
     fn header(&mut self, kind: u8, number: i64) {
-        if self.muted {
+        if self.drops() {
             return;
         }
         // One extension for the common small headers.
@@ -128,7 +147,7 @@ impl<'a> Reply<'a> {
     /// An error line; `text` starts with the error's code. Line breaks in it become spaces, those at its ends are left
     /// out.
     pub fn error(&mut self, text: &str) {
-        if self.muted {
+        if self.drops() {
             return;
         }
         self.buffer.push(b'-');
@@ -152,7 +171,7 @@ impl<'a> Reply<'a> {
     /// A bulk string.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        if self.muted {
+        if self.drops() {
             return;
         }
         self.buffer.reserve(bytes.len() + 16);
@@ -209,7 +228,7 @@ impl<'a> Reply<'a> {
 
     /// A double; in RESP2 a bulk string of the same text.
     pub fn double(&mut self, number: f64) {
-        if self.muted {
+        if self.drops() {
             return;
         }
         let text = super::number::format_float(number);
@@ -269,7 +288,7 @@ impl<'a> Reply<'a> {
     }
 
     fn header_at(&mut self, mark: Mark, kind: u8, number: i64) {
-        if self.muted {
+        if self.drops() {
             return;
         }
         let end = self.buffer.len();
@@ -324,6 +343,26 @@ mod tests {
         reply.integer(1);
         reply.array_at(mark, 2);
         assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn what_is_over_the_ceiling_grows_no_more() {
+        let mut buffer = b"before".to_vec();
+        let mut reply = Reply::new(&mut buffer, Protocol::Resp2).limited(20);
+        reply.bulk(b"0123456");
+        assert!(!reply.is_over());
+        let mark = reply.mark();
+        reply.bulk(b"abc");
+        assert!(reply.is_over());
+        let length = reply.len();
+        reply.bulk(b"def");
+        reply.array_at(mark, 2);
+        reply.error("ERR");
+        assert_eq!(reply.len(), length);
+        reply.truncate(10);
+        reply.ok();
+        assert!(!reply.is_over());
+        assert_eq!(reply.len(), 15);
     }
 
     #[test]

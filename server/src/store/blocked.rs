@@ -160,6 +160,7 @@ mod tests {
             client: ClientAddress { client, worker: 0 },
             database,
             protocol: Protocol::Resp2,
+            ceiling: usize::MAX,
         };
         blocked.wait(|_, _, _| Ok(()), call, keys.iter().map(|key| SmallBytes::new(key.as_bytes())).collect());
     }

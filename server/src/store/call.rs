@@ -120,6 +120,8 @@ pub struct Call<'a> {
     pub database: usize,
     /// The protocol version of the client.
     pub protocol: Protocol,
+    /// The most bytes of replies that may wait for the client: a longer reply ends its connection.
+    pub ceiling: usize,
 }
 
 impl<'a> Call<'a> {
@@ -185,6 +187,7 @@ impl<'a> Call<'a> {
             client: self.client,
             database: self.database as u32,
             protocol: self.protocol,
+            ceiling: self.ceiling,
         }
     }
 
@@ -217,6 +220,8 @@ pub struct OwnedCall {
     pub database: u32,
     /// See [`Call::protocol`].
     pub protocol: Protocol,
+    /// See [`Call::ceiling`].
+    pub ceiling: usize,
 }
 
 impl OwnedCall {
@@ -229,6 +234,7 @@ impl OwnedCall {
             client: call.client,
             database: call.database as u32,
             protocol: call.protocol,
+            ceiling: call.ceiling,
         }
     }
 
@@ -242,6 +248,7 @@ impl OwnedCall {
             client: self.client,
             database: self.database as usize,
             protocol: self.protocol,
+            ceiling: self.ceiling,
         }
     }
 }

@@ -137,7 +137,8 @@ impl Keyspace {
         out: &mut Vec<u8>,
     ) -> Option<super::edit::WaitRequest> {
         let start = out.len();
-        let mut reply = if effects.is_some() { Reply::new(out, call.protocol) } else { Reply::muted(out) };
+        let mut reply =
+            if effects.is_some() { Reply::new(out, call.protocol).limited(call.ceiling) } else { Reply::muted(out) };
         let (result, wait) = match function {
             Function::Read(_) if reply.is_muted() => (Ok(()), None),
             Function::Read(function) => {
@@ -228,7 +229,8 @@ impl Keyspace {
         if again.is_none() {
             self.blocked.remove(call.client.client);
             if let Some(effects) = effects {
-                effects.served.push((call.client, out));
+                let reply = if out.len() > call.ceiling { Vec::new() } else { out };
+                effects.served.push((call.client, reply));
             }
         }
     }
@@ -322,7 +324,7 @@ impl Dispatch for Keyspace {
         let told = (operation.origin == self.replica).then_some(&mut effects);
         let mut out = std::mem::take(&mut self.scratch);
         let mut start = None;
-        let outcome = match &operation.work {
+        let mut outcome = match &operation.work {
             Work::Command { function, call, timed } => {
                 start = (*timed && told.is_some()).then(Instant::now);
                 self.command(*function, call, told, &mut out)
@@ -347,6 +349,10 @@ impl Dispatch for Keyspace {
                 Outcome::Done
             }
         };
+        if out.len() > operation.work.ceiling() {
+            outcome = Outcome::TooLong;
+            out = Vec::new();
+        }
         let reply =
             if out.len() > LARGE_REPLY { SmallBytes::from(std::mem::take(&mut out)) } else { SmallBytes::new(&out) };
         out.clear();

@@ -86,6 +86,17 @@ pub enum Work {
     Configure(Arc<Config>),
 }
 
+impl Work {
+    /// The most bytes that its reply may have.
+    pub(super) fn ceiling(&self) -> usize {
+        match self {
+            Work::Command { call, .. } => call.ceiling,
+            Work::Transaction(transaction) => transaction.commands.first().map_or(usize::MAX, |(_, call)| call.ceiling),
+            _ => usize::MAX,
+        }
+    }
+}
+
 /// What a client that stops waiting for keys is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unblocked {
@@ -134,6 +145,8 @@ pub enum Outcome {
     },
     /// A transaction took place; the reply of each command ends at these places of the reply.
     Transaction(Box<[usize]>),
+    /// Its reply would have been longer than its client may have; it is left out, and the client is to be disconnected.
+    TooLong,
     /// A watched key was changed, so that the transaction did not take place.
     Aborted,
     /// Work that was not to be done any more: the client to unblock was not blocked.
@@ -143,7 +156,7 @@ pub enum Outcome {
 /// What an operation has to tell clients other than its own.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// Clients that had waited for a key, and their replies.
+    /// Clients that had waited for a key, and their replies; an empty one would have been longer than its client may have.
     pub served: Vec<(ClientAddress, Vec<u8>)>,
     /// Messages for subscribers.
     pub deliveries: Vec<Delivery>,

@@ -179,6 +179,13 @@ impl Client {
         assert!(self.received.is_empty(), "the server has sent more: {:?}", self.received.escape_ascii());
     }
 
+    /// Asserts that the server closes the connection and sends no more than so many bytes before.
+    #[track_caller]
+    pub fn is_closed_after_at_most(&mut self, bytes: usize) {
+        while self.receive(Instant::now() + PATIENCE).expect("the server closes the connection") > 0 {}
+        assert!(self.received.len() <= bytes, "the server has sent {} bytes", self.received.len());
+    }
+
     /// The bytes that come until `deadline`: their number, 0 at the end of the connection, `None` if there are none.
     fn receive(&mut self, deadline: Instant) -> Option<usize> {
         let mut buffer = [0; 16 * 1024];

@@ -42,6 +42,9 @@ fn fields(view: &View<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Result<(),
     };
     if repeats {
         for written in 0..length {
+            if reply.is_over() {
+                break;
+            }
             if !reply.has_room((length - written) as u64) {
                 return Err(Error::REPLY_TOO_LONG);
             }

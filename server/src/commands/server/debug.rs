@@ -235,6 +235,7 @@ fn populate(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -
             client: call.client,
             database: call.database as u32,
             protocol: call.protocol,
+            ceiling: call.ceiling,
         };
         context.write(Work::Command { function: populate_part, call, timed: false });
         first = end;

@@ -61,6 +61,9 @@ pub(super) fn srandmember(view: &View<'_>, call: &Call<'_>, reply: &mut Reply<'_
             let count = count.unsigned_abs();
             reply.array(count as usize);
             for written in 0..count {
+                if reply.is_over() {
+                    break;
+                }
                 if !reply.has_room(count - written) {
                     return Err(Error::REPLY_TOO_LONG);
                 }

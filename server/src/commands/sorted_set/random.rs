@@ -37,6 +37,9 @@ fn members(view: &View<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Result<()
         let count = count.unsigned_abs();
         form.start(count as usize, reply);
         for written in 0..count {
+            if reply.is_over() {
+                break;
+            }
             if !reply.has_room(count - written) {
                 return Err(Error::REPLY_TOO_LONG);
             }

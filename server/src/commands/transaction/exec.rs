@@ -41,6 +41,10 @@ pub(super) fn exec(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply
             reply.null_array();
             return Ok(());
         }
+        Outcome::TooLong => {
+            context.session.overflowed = true;
+            return Ok(());
+        }
         Outcome::Transaction(ends) => ends,
         _ => &[],
     };
@@ -102,6 +106,7 @@ fn plan(queue: Queue, call: &Call<'_>, context: &Context<'_>) -> Plan {
             client: call.client,
             database: database as u32,
             protocol,
+            ceiling: call.ceiling,
         };
         let step = match logged_function(command) {
             Ok(function) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Worker, settle};
+use super::{Worker, overflow, settle};
 use crate::net::mailbox::Mail;
 use crate::resp::Reply;
 use crate::store::ClientAddress;
@@ -132,6 +132,9 @@ impl Worker {
                 self.server.workers[self.index].command(id).failed.add(1);
             }
             self.server.count_error(error);
+        }
+        if reply.is_empty() {
+            overflow(&mut connection.session);
         }
         let before = connection.output.len();
         connection.output.extend_from_slice(reply);

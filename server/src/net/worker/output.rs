@@ -4,10 +4,19 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::Worker;
+use crate::commands::Session;
+use crate::config::{ClientClass, Config, OutputLimit};
 use crate::net::connection::Connection;
 
 /// So much output may be left to a client that has not given the password, once its socket takes no more.
 const OUTPUT_UNAUTHENTICATED: u64 = 1024;
+
+/// How much output may wait for the client.
+#[inline]
+pub(super) fn output_limit<'a>(config: &'a Config, session: &Session) -> &'a OutputLimit {
+    let class = if session.subscriptions > 0 { ClientClass::PubSub } else { ClientClass::Normal };
+    &config.client_output_buffer_limit[class as usize]
+}
 
 impl Worker {
     pub(super) fn send_all(&mut self) {
@@ -15,7 +24,7 @@ impl Worker {
         for token in std::mem::take(&mut self.dirty) {
             let Some(connection) = self.connections.get_mut(token) else { continue };
             connection.dirty = false;
-            if self.is_over_class_limit(&self.connections[token]) {
+            if connection.session.overflowed || self.is_over_class_limit(&self.connections[token]) {
                 // Nothing of a reply that is too long is sent, though the socket might take it.
                 self.close_for_output(token);
                 continue;
@@ -62,8 +71,7 @@ impl Worker {
     #[cold]
     fn check_output(&mut self, token: usize) {
         let connection = &mut self.connections[token];
-        let class = if connection.session.subscriptions > 0 { 2 } else { 0 };
-        let limit = &self.config.client_output_buffer_limit[class];
+        let limit = output_limit(&self.config, &connection.session);
         if limit.soft > 0 && connection.unsent() as u64 > limit.soft {
             connection.over_soft_limit.get_or_insert_with(Instant::now);
             self.over_soft_limit = true;
@@ -91,7 +99,7 @@ impl Worker {
     /// many whole seconds, as Redis counts.
     #[inline]
     fn is_over_class_limit(&self, connection: &Connection) -> bool {
-        let limit = &self.config.client_output_buffer_limit[if connection.session.subscriptions > 0 { 2 } else { 0 }];
+        let limit = output_limit(&self.config, &connection.session);
         let unsent = connection.unsent() as u64;
         (limit.hard > 0 && unsent > limit.hard)
             || (limit.soft > 0

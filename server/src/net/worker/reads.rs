@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use rand::RngCore;
 
+use super::output::output_limit;
 use super::timers::EXPIRY_BATCH;
-use super::{OUTPUT_PER_TURN, Worker, settle};
+use super::{OUTPUT_PER_TURN, Worker, overflow, settle};
 use crate::commands::{CommandId, Context, Flags, Run, table};
 use crate::resp::{Protocol, Reply};
 use crate::store::operation::{Delivery, Work};
@@ -34,6 +35,8 @@ impl Worker {
         self.handle.read(|keyspace| {
             let mut id = first;
             while let Run::Read(function) = table().get(id).command.run {
+                let ceiling = output_limit(config, &connection.session).longest();
+                let most = connection.sent().saturating_add(ceiling);
                 let (arguments, output, session) = connection.split();
                 let call = Call {
                     arguments,
@@ -42,10 +45,11 @@ impl Worker {
                     client: session.address,
                     database: session.database,
                     protocol: session.protocol,
+                    ceiling,
                 };
                 let view = View::new(keyspace, call.database, now);
                 let before = output.len();
-                let mut reply = Reply::new(output, session.protocol);
+                let mut reply = Reply::new(output, session.protocol).limited(most);
                 let result = catch_unwind(AssertUnwindSafe(|| function(&view, &call, &mut reply)));
                 if let Err(error) = result.unwrap_or(Err(Error::INTERNAL)) {
                     reply.truncate(before);
@@ -53,6 +57,9 @@ impl Worker {
                     failed += 1;
                     server.workers[index].command(id).failed.add(1);
                     server.count_error(error.text().as_bytes());
+                }
+                if reply.is_over() {
+                    overflow(session);
                 }
                 met_expired |= view.met_expired();
                 let (hit, miss) = view.hits_and_misses();
@@ -75,7 +82,11 @@ impl Worker {
                 connection.finish_request();
                 // Only what needs no decision but its place in the table goes on here.
                 let session = &connection.session;
-                if !session.authenticated || session.subscriptions > 0 || session.transaction.is_some() {
+                if !session.authenticated
+                    || session.subscriptions > 0
+                    || session.transaction.is_some()
+                    || session.overflowed
+                {
                     break;
                 }
                 match connection.next_request() {
@@ -114,6 +125,8 @@ impl Worker {
         }
         // A local command may take the place of the connection's own state, so it works on its arguments apart.
         let arguments = connection.take_arguments();
+        let ceiling = output_limit(&self.config, &connection.session).longest();
+        let most = connection.sent().saturating_add(ceiling);
         let session = &mut connection.session;
         let call = Call {
             arguments: arguments.borrow(),
@@ -122,10 +135,11 @@ impl Worker {
             client: session.address,
             database: session.database,
             protocol: session.protocol,
+            ceiling,
         };
         let before = connection.output.len();
         let delivered_before = self.outbox.deliveries.len();
-        let mut reply = Reply::new(&mut connection.output, session.protocol);
+        let mut reply = Reply::new(&mut connection.output, session.protocol).limited(most);
         let mut context = Context {
             session,
             server: &self.server,
@@ -148,6 +162,9 @@ impl Worker {
             reply.error(error.text());
             statistics.command(id).failed.add(1);
             self.server.count_error(error.text().as_bytes());
+        }
+        if reply.is_over() {
+            overflow(&mut connection.session);
         }
         connection.limits_mut().authenticated = connection.session.authenticated || self.config.requirepass.is_empty();
         settle(connection, before);

@@ -100,7 +100,8 @@ impl Worker {
     fn advance(&mut self, token: usize, mut lane: Lane) {
         let before = self.connections.get(token).map_or(0, |connection| connection.output.len());
         while let Some(connection) = self.connections.get_mut(token) {
-            if connection.session.closing || connection.waiting.is_some() || connection.paused {
+            let session = &connection.session;
+            if session.closing || session.overflowed || connection.waiting.is_some() || connection.paused {
                 break;
             }
             if connection.output.len().saturating_sub(before) > OUTPUT_PER_TURN && connection.batched == 0 {
@@ -166,7 +167,8 @@ impl Worker {
         }
         if let Some(connection) = self.connections.get_mut(token) {
             connection.publish(self.now);
-            if connection.unsent() > 0 || connection.session.closing || connection.read_closed {
+            let session = &connection.session;
+            if connection.unsent() > 0 || session.closing || session.overflowed || connection.read_closed {
                 self.mark_dirty(token);
             }
             self.receive_later(token);

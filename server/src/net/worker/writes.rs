@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use rand::RngCore;
 
-use super::{BATCH, Worker, settle};
+use super::output::output_limit;
+use super::{BATCH, Worker, overflow, settle};
 use crate::commands::{CommandId, Flags, Run, table};
 use crate::store::operation::{Operation, Outcome, Response, Work};
 
@@ -26,6 +27,7 @@ impl Worker {
             client: connection.session.address,
             database: connection.session.database as u32,
             protocol: connection.session.protocol,
+            ceiling: output_limit(&self.config, &connection.session).longest(),
         };
         if self.config.maxmemory > 0 {
             let growth = if command.flags.has(Flags::AMPLIFYING) {
@@ -94,6 +96,9 @@ impl Worker {
         }
         let mut before = connection.output.len();
         connection.output.extend_from_slice(&response.reply);
+        if matches!(response.outcome, Outcome::TooLong) {
+            overflow(&mut connection.session);
+        }
         if table().get(id).command.flags.has(Flags::PUBSUB) {
             // What tells of a subscription is a message and not a reply: it comes even to a client that wants no replies.
             before = connection.output.len();
