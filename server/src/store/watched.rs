@@ -11,50 +11,42 @@ use super::database::Database;
 /// Which keys are watched by whom, and which of these clients' transactions can't take place any more.
 #[derive(Debug, Default)]
 pub struct Watched {
-    /// Who watches a key: the database and the client. A key that nobody watches is not in it.
-    keys: HashMap<SmallBytes, Vec<(u32, u64)>>,
+    /// Who watches the keys of each database. Neither a key that nobody watches nor a database without such keys is in it.
+    databases: HashMap<u32, HashMap<SmallBytes, Watchers>>,
     clients: HashMap<u64, Watcher>,
 }
+
+/// Who watches a key: the client, and whether the key is in the database but its time had passed before that client could see
+/// it there.
+type Watchers = HashMap<u64, bool>;
 
 /// A client that watches keys.
 #[derive(Debug, Default)]
 struct Watcher {
-    keys: Vec<WatchedKey>,
+    /// The keys, each with its database; none once one of them was changed, for then the others don't matter any more.
+    keys: Vec<(u32, SmallBytes)>,
     /// One of them was changed.
     dirty: bool,
 }
 
-#[derive(Debug)]
-struct WatchedKey {
-    database: u32,
-    key: SmallBytes,
-    /// It is in the database, but its time had passed before anybody could see it there.
-    expired: bool,
+/// The key was changed and is now in the database or not; whether a client for whom it had `expired` may have seen a
+/// difference.
+fn is_seen(expired: &mut bool, exists: bool) -> bool {
+    let seen = !*expired || exists;
+    *expired = false;
+    seen
 }
 
-impl WatchedKey {
-    fn is(&self, database: u32, key: &[u8]) -> bool {
-        self.database == database && *self.key == *key
-    }
-
-    /// The key was changed and is now in the database or not; whether a client may have seen a difference.
-    fn touch(&mut self, exists: bool) -> bool {
-        let seen = !self.expired || exists;
-        self.expired = false;
-        seen
-    }
-
-    /// The database gave way to another one; whether a client may have seen a difference.
-    fn exchange(&mut self, before: &Database, after: Option<&Database>, now: i64) -> bool {
-        let existed = before.get(&self.key).is_some();
-        match after.and_then(|after| after.get(&self.key)) {
-            None => existed && self.touch(false),
-            Some(entry) if entry.is_expired(now) && (self.expired || !existed) => {
-                self.expired = true;
-                false
-            }
-            Some(_) => true,
+/// The key's database gave way to another one; whether a client for whom the key had `expired` may have seen a difference.
+fn is_exchange_seen(key: &[u8], expired: &mut bool, before: &Database, after: Option<&Database>, now: i64) -> bool {
+    let existed = before.get(key).is_some();
+    match after.and_then(|after| after.get(key)) {
+        None => existed && is_seen(expired, false),
+        Some(entry) if entry.is_expired(now) && (*expired || !existed) => {
+            *expired = true;
+            false
         }
+        Some(_) => true,
     }
 }
 
@@ -62,7 +54,7 @@ impl Watched {
     /// Whether no key is watched. O(1).
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty()
+        self.databases.is_empty()
     }
 
     /// How many clients watch keys. O(1).
@@ -70,58 +62,83 @@ impl Watched {
         self.clients.len()
     }
 
-    /// `client` watches `key` of the database from now on; `expired` says whether it is there and its time has passed.
-    /// O(keys that it watches).
+    /// `client` watches `key` of the database from now on; `expired` says whether it is there and its time has passed. O(1).
     pub fn watch(&mut self, client: u64, database: u32, key: &[u8], expired: bool) {
         let watcher = self.clients.entry(client).or_default();
-        if watcher.keys.iter().any(|watched| watched.is(database, key)) {
+        if watcher.dirty {
             return;
         }
         let key = SmallBytes::new(key);
-        self.keys.entry(key.clone()).or_default().push((database, client));
-        watcher.keys.push(WatchedKey { database, key, expired });
+        let watchers = self.databases.entry(database).or_default().entry(key.clone()).or_default();
+        watchers.entry(client).or_insert_with(|| {
+            watcher.keys.push((database, key));
+            expired
+        });
     }
 
-    /// `client` watches nothing any more. O(keys that it watched · their watchers).
+    /// `client` watches nothing any more. O(keys that it watched).
     pub fn unwatch(&mut self, client: u64) {
-        let Some(watcher) = self.clients.remove(&client) else { return };
-        for watched in watcher.keys {
-            if let Some(watchers) = self.keys.get_mut(&watched.key) {
-                watchers.retain(|watcher| *watcher != (watched.database, client));
-                if watchers.is_empty() {
-                    self.keys.remove(&watched.key);
+        if let Some(watcher) = self.clients.remove(&client) {
+            self.forget(client, watcher.keys);
+        }
+    }
+
+    /// Takes the client from those who watch these keys.
+    fn forget(&mut self, client: u64, keys: Vec<(u32, SmallBytes)>) {
+        for (database, key) in keys {
+            let Some(watched) = self.databases.get_mut(&database) else { continue };
+            let Some(watchers) = watched.get_mut(&key) else { continue };
+            watchers.remove(&client);
+            if watchers.is_empty() {
+                watched.remove(&key);
+                if watched.is_empty() {
+                    self.databases.remove(&database);
                 }
             }
         }
     }
 
-    /// The key was changed; `exists` says whether it is there now. O(keys watched by the clients that watch it).
-    pub fn touch(&mut self, database: u32, key: &[u8], exists: bool) {
-        let Some(watchers) = self.keys.get(key) else { return };
-        for (_, client) in watchers.iter().filter(|(watched, _)| *watched == database) {
-            let Some(watcher) = self.clients.get_mut(client) else { continue };
-            if let Some(watched) = watcher.keys.iter_mut().find(|watched| watched.is(database, key)) {
-                watcher.dirty |= watched.touch(exists);
-            }
+    /// The transactions of these clients can't take place any more.
+    fn spoil(&mut self, clients: impl IntoIterator<Item = u64>) {
+        for client in clients {
+            let Some(watcher) = self.clients.get_mut(&client) else { continue };
+            watcher.dirty = true;
+            let keys = std::mem::take(&mut watcher.keys);
+            self.forget(client, keys);
         }
     }
 
-    /// The whole database gives way to another one, or to an empty one. O(watched keys).
+    /// The key was changed; `exists` says whether it is there now. O(clients that watch it), and for each of them whose
+    /// transaction can't take place any more, once, O(keys that it watches).
+    pub fn touch(&mut self, database: u32, key: &[u8], exists: bool) {
+        let Some(watchers) = self.databases.get_mut(&database).and_then(|watched| watched.get_mut(key)) else { return };
+        let seeing = watchers.iter_mut().filter_map(|(client, expired)| is_seen(expired, exists).then_some(*client));
+        let seeing: Vec<u64> = seeing.collect();
+        self.spoil(seeing);
+    }
+
+    /// The whole database gives way to another one, or to an empty one. O(watched keys of the database).
     pub fn touch_database(&mut self, database: u32, before: &Database, after: Option<&Database>, now: i64) {
-        for watcher in self.clients.values_mut() {
-            for watched in watcher.keys.iter_mut().filter(|watched| watched.database == database) {
-                watcher.dirty |= watched.exchange(before, after, now);
+        let Some(watched) = self.databases.get_mut(&database) else { return };
+        let mut seeing = Vec::new();
+        for (key, watchers) in watched {
+            for (client, expired) in watchers {
+                if is_exchange_seen(key, expired, before, after, now) {
+                    seeing.push(*client);
+                }
             }
         }
+        self.spoil(seeing);
     }
 
     /// Whether the transaction of `client` may take place: nothing that it watches was changed or has expired since.
     /// O(keys that it watches).
     pub fn permits(&self, client: u64, databases: &[Database], now: i64) -> bool {
         let Some(watcher) = self.clients.get(&client) else { return true };
-        let has_expired = |watched: &WatchedKey| {
-            let entry = databases[watched.database as usize].get(&watched.key);
-            !watched.expired && entry.is_some_and(|entry| entry.is_expired(now))
+        let has_expired = |(database, key): &(u32, SmallBytes)| {
+            let watchers = self.databases.get(database).and_then(|watched| watched.get(key));
+            let had_expired = watchers.and_then(|watchers| watchers.get(&client)).copied().unwrap_or(false);
+            !had_expired && databases[*database as usize].get(key).is_some_and(|entry| entry.is_expired(now))
         };
         !watcher.dirty && !watcher.keys.iter().any(has_expired)
     }
@@ -166,6 +183,30 @@ mod tests {
         assert!(watched.is_empty());
         assert_eq!(watched.clients(), 0);
         assert!(watched.permits(1, &databases, NOW));
+    }
+
+    #[test]
+    fn a_client_that_watches_much_makes_no_write_slow() {
+        let mut watched = Watched::default();
+        let keys: Vec<String> = (0..100_000).map(|number| format!("key{number}")).collect();
+        // One has watched all keys when none of them was there to be seen, so that their removal is no change.
+        let start = std::time::Instant::now();
+        for (client, expired) in [(1, true), (2, false), (2, false)] {
+            keys.iter().for_each(|key| watched.watch(client, 0, key.as_bytes(), expired));
+        }
+        keys.iter().for_each(|key| watched.touch(0, key.as_bytes(), false));
+        // They are billions of steps where each looks for the key among those of the client: minutes.
+        assert!(start.elapsed().as_secs() < 10, "it took {:?}", start.elapsed());
+        let databases = [Database::default()];
+        assert!(watched.permits(1, &databases, NOW));
+        assert!(!watched.permits(2, &databases, NOW));
+        // Who can't have a transaction any more watches nothing, but still can't have it.
+        watched.unwatch(1);
+        assert!(watched.is_empty());
+        watched.watch(2, 0, b"another", false);
+        assert!(watched.is_empty() && !watched.permits(2, &databases, NOW));
+        watched.unwatch(2);
+        assert!(watched.permits(2, &databases, NOW));
     }
 
     #[test]
