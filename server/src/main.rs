@@ -1,6 +1,7 @@
 //! The program `nr-server`.
 
 use std::fs;
+use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
         return fail(&format!("can't open the log file {}: {error}", config.logfile.display()));
     }
     let pidfile = (!config.pidfile.as_os_str().is_empty()).then(|| config.dir.join(&config.pidfile));
-    let signals = match signals() {
+    let signals = match reopen_log_on_hangup().and_then(|()| signals()) {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("can't watch for signals: {error}")),
     };
@@ -72,6 +73,19 @@ impl Drop for Identified {
             log::warning(format_args!("can't remove the pidfile {}: {error}", path.display()));
         }
     }
+}
+
+/// Opens the log again when the process gets `SIGHUP`, as it does from programs that keep old logs, and from a terminal that
+/// goes away.
+fn reopen_log_on_hangup() -> std::io::Result<()> {
+    let (mut reader, writer) = std::os::unix::net::UnixStream::pair()?;
+    signal_hook::low_level::pipe::register(signal_hook::consts::SIGHUP, writer)?;
+    std::thread::Builder::new().name("hangup".into()).spawn(move || {
+        while reader.read_exact(&mut [0]).is_ok() {
+            log::reopen();
+        }
+    })?;
+    Ok(())
 }
 
 /// A pipe that becomes readable when the process is asked to end.

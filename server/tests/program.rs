@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -92,47 +93,95 @@ fn a_signal_ends_it_after_the_replies_are_sent() {
     }
 }
 
+/// The program with a log and a pidfile in a folder of its own.
+struct Logging {
+    program: Program,
+    directory: PathBuf,
+}
+
+impl Logging {
+    fn start(name: &str) -> Logging {
+        let directory = std::env::temp_dir().join(format!("nr-server-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("a folder can be made");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it has an address");
+        drop(listener);
+        let child = Command::new(PROGRAM)
+            .args(["--bind", "127.0.0.1", "--workers", "2", "--logfile", "nr.log", "--pidfile", "nr.pid", "--dir"])
+            .arg(&directory)
+            .args(["--port", &address.port().to_string()])
+            .spawn()
+            .expect("the program starts");
+        let logging = Logging { program: Program { child, address }, directory };
+        logging.eventually("there is a pidfile", || !logging.read("nr.pid").is_empty());
+        logging
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.directory.join(name)).unwrap_or_default()
+    }
+
+    fn eventually(&self, what: &str, condition: impl Fn() -> bool) {
+        let patience = Instant::now() + Duration::from_secs(20);
+        while !condition() {
+            assert!(Instant::now() < patience, "it never came about that {what}; the log: {}", self.read("nr.log"));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn is_told(&self, request: &str) {
+        assert_eq!(ask(&self.program, request), "+OK\r\n+OK\r\n");
+    }
+}
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        // What is left of a test that failed does no harm.
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
 #[test]
 fn it_writes_a_log_and_says_who_it_is() {
-    let directory = std::env::temp_dir().join(format!("nr-server-log-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).expect("a folder can be made");
-    let (log, pid) = (directory.join("nr.log"), directory.join("nr.pid"));
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = listener.local_addr().expect("it has an address");
-    drop(listener);
-    let child = Command::new(PROGRAM)
-        .args(["--bind", "127.0.0.1", "--workers", "2", "--logfile", "nr.log", "--pidfile", "nr.pid", "--dir"])
-        .arg(&directory)
-        .args(["--port", &address.port().to_string()])
-        .spawn()
-        .expect("the program starts");
-    let mut program = Program { child, address };
-    let patience = Instant::now() + Duration::from_secs(20);
-    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
-    while read(&pid).is_empty() {
-        assert!(Instant::now() < patience, "there is no pidfile; the log: {}", read(&log));
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    assert_eq!(read(&pid).trim(), program.child.id().to_string());
-    let ask = |request: &[u8]| {
-        let mut client = program.connect();
-        client.write_all(request).expect("it takes a request");
-        let mut reply = [0; 64];
-        let length = client.read(&mut reply).expect("it replies");
-        assert_eq!(reply[..length].escape_ascii().to_string(), "+OK\\r\\n");
-    };
-    ask(b"CONFIG SET loglevel verbose\r\n");
-    ask(b"CONFIG SET loglevel warning\r\n");
-    program.signal("-TERM");
-    assert!(program.ended().success());
-    assert!(!pid.exists(), "the pidfile is gone with it");
-    let text = read(&log);
-    assert!(text.contains(&format!("listens at {address}\n")), "{text}");
+    let mut logging = Logging::start("log");
+    assert_eq!(logging.read("nr.pid").trim(), logging.program.child.id().to_string());
+    logging.is_told("CONFIG SET loglevel verbose\r\n");
+    logging.is_told("CONFIG SET loglevel warning\r\n");
+    logging.program.signal("-TERM");
+    assert!(logging.program.ended().success());
+    assert!(!logging.directory.join("nr.pid").exists(), "the pidfile is gone with it");
+    let text = logging.read("nr.log");
+    assert!(text.contains(&format!("listens at {}\n", logging.program.address)), "{text}");
     assert!(text.contains("is ready to accept connections, PID: "), "{text}");
     assert!(text.contains(" verbose: client ") && !text.contains("signal"), "{text}");
-    std::fs::remove_dir_all(&directory).expect("the folder can be removed");
     let error = refused(&["--port", "0", "--logfile", "/nowhere/nr.log"]);
     assert!(error.contains("can't open the log file /nowhere/nr.log"), "{error}");
+}
+
+#[test]
+fn a_hangup_opens_the_log_again_and_does_not_end_it() {
+    let mut logging = Logging::start("hangup");
+    logging.is_told("CONFIG SET loglevel verbose\r\n");
+    std::fs::rename(logging.directory.join("nr.log"), logging.directory.join("old.log")).expect("it can be renamed");
+    logging.is_told("SET a 1\r\n");
+    logging.program.signal("-HUP");
+    logging.eventually("there is a new log", || logging.directory.join("nr.log").exists());
+    logging.is_told("SET b 1\r\n");
+    logging.eventually("the new log is written to", || logging.read("nr.log").contains(" verbose: client "));
+    assert!(logging.read("old.log").contains(" verbose: client "), "what came before is in the old one");
+    // Where it can't be opened, the present one goes on.
+    std::fs::rename(&logging.directory, logging.directory.with_extension("moved")).expect("it can be renamed");
+    logging.program.signal("-HUP");
+    logging.directory.set_extension("moved");
+    logging.eventually("it is told", || logging.read("nr.log").contains("can't open the log file again"));
+    logging.program.signal("-TERM");
+    assert!(logging.program.ended().success());
+
+    let mut program = Program::start(&[]);
+    program.signal("-HUP");
+    assert_eq!(ask(&program, "PING\r\n"), "+PONG\r\n+OK\r\n");
+    program.signal("-TERM");
+    assert!(program.ended().success());
 }
 
 /// Sends commands and then `QUIT`; gives what is answered until the end.
