@@ -107,7 +107,7 @@ impl Builder {
 
     /// Whether the log shall lie on huge pages (2 MiB each), if it is as large as one: fewer misses of the address
     /// translation. Default: no. If the system has none to give, the log lies on ordinary ones, and
-    /// [`placement`](NodeReplicated::placement) says why.
+    /// [`placement`](NodeReplicated::placement) and [`stats`](NodeReplicated::stats) say why.
     pub fn huge_pages(mut self, huge_pages: bool) -> Self {
         self.huge_pages = huge_pages;
         self

@@ -6,6 +6,7 @@ use core::fmt;
 use crate::dispatch::Dispatch;
 use crate::log::Log;
 use crate::replica::{Replica, ReplicaId, ReplicaSet, Standing};
+use crate::topology::memory::PlaceError;
 
 /// Counts since a structure was built, from [`NodeReplicated::stats`](crate::NodeReplicated::stats). Prints as a small table.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +58,8 @@ pub struct LogStats {
     pub completed: u64,
     /// Below it every operation has been executed by all replicas, and its entry may be used again.
     pub reclaimed: u64,
+    /// Why it does not lie on huge pages, if it was to; see [`Builder::huge_pages`](crate::Builder::huge_pages).
+    pub huge_pages_refused: Option<PlaceError>,
 }
 
 impl Stats {
@@ -83,6 +86,7 @@ impl Stats {
             tail: log.tail(),
             completed: log.completed(),
             reclaimed: log.reclaimed(),
+            huge_pages_refused: log.placement().huge_pages.clone().and_then(Result::err),
         };
         let (present, absent): (Vec<_>, Vec<_>) =
             set.replicas().partition(|replica| replica.standing() != Standing::Absent);
@@ -125,6 +129,9 @@ impl fmt::Display for Stats {
                 "log of {} entries: tail {}, completed {}, reclaimed {}",
                 log.capacity, log.tail, log.completed, log.reclaimed
             )?,
+        }
+        if let Some(reason) = self.log.as_ref().and_then(|log| log.huge_pages_refused.as_ref()) {
+            writeln!(f, "the log is not on huge pages: {reason}")?;
         }
         write!(
             f,

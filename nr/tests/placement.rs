@@ -2,13 +2,15 @@
 //! page; `nr/tests/placement.sh` runs it on virtual machines of many shapes, each described by `NR_EXPECTED_TOPOLOGY`.
 #![cfg(target_os = "linux")]
 
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::num::NonZeroUsize;
-use std::ptr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nr::topology::memory::{LogMemory, PlaceError, PlaceMemory};
 use nr::topology::{CacheDomain, Node, Source, Topology, current_cpu, pin};
 use nr::{Builder, Dispatch, MemoryPlacement, NodeReplicated, Place, ReplicaId, Replicas};
 
@@ -228,7 +230,10 @@ fn a_log_on_huge_pages_or_the_reason_why_not() {
     if std::path::Path::new("/sys/kernel/mm/transparent_hugepage").exists() {
         assert_eq!(huge.log_huge_pages, Some(Ok(())));
     }
-    let small = build(8).placement().log_huge_pages;
+    let small = build(8);
+    let note = small.stats().to_string();
+    assert!(note.contains("the log is not on huge pages"), "{note}");
+    let small = small.placement().log_huge_pages;
     let reason = small.unwrap().unwrap_err().to_string();
     assert!(reason.contains("choose more entries"), "{reason}");
     assert_eq!(Builder::default().replicas(count).build(Blocks::default()).unwrap().placement().log_huge_pages, None);
@@ -316,6 +321,84 @@ impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// An operating system of its own, which writes down what it is asked for.
+#[derive(Debug, Default)]
+struct Recorder {
+    built: Mutex<Vec<(usize, Vec<usize>)>>,
+    helped: Mutex<Vec<usize>>,
+    moved: Mutex<Vec<usize>>,
+    logs: Mutex<Vec<(Vec<usize>, bool)>>,
+    freed: AtomicUsize,
+}
+
+impl Recorder {
+    fn layout(bytes: usize) -> Layout {
+        Layout::from_size_align(bytes, PAGE).unwrap()
+    }
+}
+
+impl PlaceMemory for Recorder {
+    fn build_on(&self, node: usize, cpus: &[usize], work: &mut dyn FnMut()) -> Result<(), PlaceError> {
+        self.built.lock().unwrap().push((node, cpus.to_vec()));
+        work();
+        Ok(())
+    }
+
+    fn help_on(&self, node: usize, work: &mut dyn FnMut()) -> Result<(), PlaceError> {
+        self.helped.lock().unwrap().push(node);
+        work();
+        Ok(())
+    }
+
+    fn move_to(&self, node: usize, _start: NonNull<u8>, _bytes: usize) -> Result<(), PlaceError> {
+        self.moved.lock().unwrap().push(node);
+        Ok(())
+    }
+
+    fn allocate_log(&self, bytes: usize, nodes: &[usize], huge: bool) -> Result<LogMemory, PlaceError> {
+        self.logs.lock().unwrap().push((nodes.to_vec(), huge));
+        // SAFETY: a log has at least one entry, and an entry is not empty.
+        let start =
+            NonNull::new(unsafe { alloc_zeroed(Self::layout(bytes)) }).ok_or_else(|| PlaceError::new("no memory"))?;
+        let mut memory = LogMemory::new(start);
+        memory.huge_pages = Err(PlaceError::new("pages of one size only"));
+        Ok(memory)
+    }
+
+    unsafe fn free_log(&self, start: NonNull<u8>, bytes: usize) {
+        self.freed.fetch_add(1, Ordering::SeqCst);
+        // SAFETY: from `allocate_log`, by the caller.
+        unsafe { dealloc(start.as_ptr(), Self::layout(bytes)) }
+    }
+}
+
+#[test]
+fn an_operating_system_of_its_own_is_asked() {
+    let system: &'static Recorder = Box::leak(Box::default());
+    let topology: Topology = "node 0: cpus 0-1\nnode 3: cpus 2-3\nnode 4: cpus 4; memory 0".parse().unwrap();
+    let build = Builder::default().topology(topology).place_memory(system).log_entries(16).huge_pages(true);
+    let structure = build.build(Blocks::default()).unwrap();
+    // What belongs to node 4 comes from a node that has memory.
+    assert_eq!(*system.built.lock().unwrap(), [(0, vec![0, 1]), (3, vec![2, 3]), (3, vec![4])]);
+    assert_eq!(*system.logs.lock().unwrap(), [(vec![0, 3], true)]);
+    assert!(system.moved.lock().unwrap().contains(&3));
+    let report = structure.placement();
+    assert_eq!((report.memory, report.log_interleaved), (MemoryPlacement::Placed, Some(Ok(()))));
+    assert_eq!(report.log_huge_pages.unwrap().unwrap_err().to_string(), "pages of one size only");
+    let mut handle = structure.register_on(ReplicaId::new(0)).unwrap();
+    for _ in 0..100 {
+        handle.execute_mut(Write::Nothing);
+    }
+    let helped = std::mem::take(&mut *system.helped.lock().unwrap());
+    assert!(!helped.is_empty() && helped.iter().all(|node| *node == 3), "{helped:?}");
+    structure.add_replica(Place::Node(0)).unwrap();
+    assert_eq!(*system.helped.lock().unwrap(), [0], "the clone");
+    assert_eq!(system.freed.load(Ordering::SeqCst), 0);
+    drop(handle);
+    drop(structure);
+    assert_eq!(system.freed.load(Ordering::SeqCst), 1);
 }
 
 /// A container's seccomp profile forbids memory policies and affinities: all works, and `placement` says so.
