@@ -77,6 +77,11 @@ pub enum TopologyError {
         /// The id.
         id: usize,
     },
+    /// A node has neither CPUs nor memory.
+    EmptyNode {
+        /// The id.
+        id: usize,
+    },
     /// Distances are not a square, or not distances.
     Distances {
         /// How many nodes there are.
@@ -139,6 +144,9 @@ impl fmt::Display for TopologyError {
                 write!(f, "the nodes' ids don't fit; {nodes} are wanted, ascending, from 0 to {max}")
             }
             Self::UnknownNode { id } => write!(f, "there is no node {id}"),
+            Self::EmptyNode { id } => {
+                write!(f, "node {id} has neither CPUs nor memory; a node has one of them at least")
+            }
             Self::Distances { nodes } => write!(
                 f,
                 "the distances don't fit; {nodes} rows of {nodes} numbers from 1 to 255 are wanted, none of a row smaller \

@@ -35,7 +35,8 @@ impl Topology {
     /// Gives nodes their memory, as pairs of an id and bytes. Nodes that are not named keep what they have: nothing known.
     ///
     /// # Errors
-    /// [`UnknownNode`](TopologyError::UnknownNode): there is no node of that id.
+    /// [`UnknownNode`](TopologyError::UnknownNode): there is no node of that id. [`EmptyNode`](TopologyError::EmptyNode): it would have
+    /// neither CPUs nor memory.
     ///
     /// ```
     /// use nr::topology::Topology;
@@ -47,7 +48,11 @@ impl Topology {
     pub fn with_memory(mut self, memory: impl IntoIterator<Item = (usize, u64)>) -> Result<Self, TopologyError> {
         for (id, bytes) in memory {
             let node = self.nodes.iter_mut().find(|node| node.id() == id);
-            node.ok_or(TopologyError::UnknownNode { id })?.set_memory(bytes);
+            let node = node.ok_or(TopologyError::UnknownNode { id })?;
+            if bytes == 0 && node.cpus().is_empty() {
+                return Err(TopologyError::EmptyNode { id });
+            }
+            node.set_memory(bytes);
         }
         self.source = Source::Manual;
         Ok(self)
@@ -288,5 +293,7 @@ mod tests {
         assert_eq!(two().with_usable_cpus([9, 4, 1, 4]).unwrap().usable_cpus(), [1, 4]);
         assert_eq!(two().with_usable_cpus(6..).unwrap().usable_cpus(), [6, 7]);
         assert_eq!(two().with_memory([(2, 1)]), Err(TopologyError::UnknownNode { id: 2 }));
+        let memory_only = Topology::from_nodes([vec![0], vec![]]).unwrap();
+        assert_eq!(memory_only.with_memory([(0, 0), (1, 0)]), Err(TopologyError::EmptyNode { id: 1 }));
     }
 }
