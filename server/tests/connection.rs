@@ -385,6 +385,16 @@ fn a_pause_lets_commands_wait() {
 }
 
 #[test]
+fn a_pause_without_an_end_is_refused() {
+    let server = TestServer::start();
+    let mut client = server.client();
+    let out_of_range = Value::error("ERR timeout is out of range");
+    assert_eq!(client.run("CLIENT PAUSE 9223372036854775807"), out_of_range);
+    assert_eq!(client.run("CLIENT PAUSE 9223372036854775807 WRITE"), out_of_range);
+    assert_eq!(client.run("SET a 1"), Value::ok());
+}
+
+#[test]
 fn a_client_that_waits_through_a_pause_can_be_ended() {
     everywhere(|server| {
         let (mut admin, mut paused) = (server.client(), server.client());

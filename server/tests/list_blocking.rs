@@ -4,7 +4,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Client, RealRedis, TestServer, Value, eventually, everywhere, same_replies};
+use common::{Client, RealRedis, TestServer, Value, eventually, everywhere, same_replies, words};
 
 /// Has the client send a command for which it has to wait, and returns once it waits behind all others.
 fn block(server: &TestServer, client: &mut Client, line: &str) {
@@ -86,6 +86,56 @@ fn replies_without_a_wait_are_those_of_redis() {
     ];
     same_replies(&mut ours, &mut theirs, &timeouts);
     same_replies(&mut server.client(), &mut redis.client(), &timeouts);
+}
+
+#[test]
+fn timeouts_are_read_as_redis_reads_them() {
+    let Some(redis) = RealRedis::start(&[]) else { return };
+    let server = TestServer::start();
+    let (mut ours, mut theirs) = (server.client(), redis.client());
+    for timeout in [
+        "1e400",
+        "-1e400",
+        "1e4000",
+        "1e5000",
+        "1e18",
+        "9223372036854776",
+        "18446744073709551.615",
+        "inf",
+        "-inf",
+        "-1",
+        "-0.002",
+        "nan",
+        "1.5e",
+        "0x",
+        "1e-5000",
+        "9223372036854775.808",
+    ] {
+        same_replies(
+            &mut ours,
+            &mut theirs,
+            &[&format!("BLPOP none {timeout}"), &format!("BLMPOP {timeout} 1 none LEFT")],
+        );
+    }
+    // A thousandth of a second, the shortest.
+    same_replies(&mut ours, &mut theirs, &["BLPOP none 1e-400"]);
+    // For ever, and for as long as it can be: where Redis adds the time of day to that, it passes the last number there is.
+    let (both, own) = (vec![server.address(), redis.address()], vec![server.address()]);
+    for (timeout, addresses) in
+        [("-0.001", &both), ("0x10", &both), ("9223370000000000", &both), ("9223372036854775.807", &own)]
+    {
+        for address in addresses {
+            let mut waiting = Client::connect(*address);
+            waiting.request(&words(&format!("BLPOP none {timeout}")));
+            waiting.is_silent();
+            let mut other = Client::connect(*address);
+            eventually(&format!("it waits {timeout} seconds"), || {
+                other.run("INFO clients").text().contains("blocked_clients:1\r\n")
+            });
+            drop(waiting);
+            eventually("it is gone", || other.run("INFO clients").text().contains("blocked_clients:0\r\n"));
+        }
+    }
 }
 
 #[test]

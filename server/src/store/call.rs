@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::Error;
 use crate::resp::Protocol;
-use crate::resp::number::{parse_float, parse_integer};
+use crate::resp::number::{Extended, parse_float, parse_integer};
 use crate::resp::request::Span;
 
 /// Which client, and the worker that serves it.
@@ -163,12 +163,11 @@ impl<'a> Call<'a> {
     pub fn timeout(&self, index: usize) -> Result<Option<i64>, Error> {
         const NOT_A_FLOAT: Error = Error::new("ERR timeout is not a float or out of range");
         const NEGATIVE: Error = Error::new("ERR timeout is negative");
-        let milliseconds = (parse_float(self.argument(index)).ok_or(NOT_A_FLOAT)? * 1000.0).ceil();
+        let seconds = Extended::parse(self.argument(index)).ok_or(NOT_A_FLOAT)?;
         // What 64 bits can't hold is negative, too, where C converts it.
-        if milliseconds < 0.0 || milliseconds >= i64::MAX as f64 {
-            return Err(NEGATIVE);
-        }
-        Ok(Some(milliseconds as i64).filter(|&milliseconds| milliseconds > 0))
+        let milliseconds =
+            seconds.thousandfold_rounded_up().filter(|milliseconds| *milliseconds >= 0).ok_or(NEGATIVE)?;
+        Ok(Some(milliseconds).filter(|milliseconds| *milliseconds > 0))
     }
 
     /// What a subcommand of `container` answers where its number of arguments is not one that it takes.

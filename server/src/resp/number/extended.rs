@@ -61,6 +61,30 @@ impl Extended {
         self.magnitude != Magnitude::Infinite
     }
 
+    /// A thousand times the number, rounded as the type does it, and then up to a whole number; `None` if [`i64`] can't hold
+    /// that. O(1).
+    pub fn thousandfold_rounded_up(self) -> Option<i64> {
+        let product = match self.magnitude {
+            Magnitude::Finite { mantissa, exponent } => Magnitude::round(u128::from(mantissa) * 1000, exponent.into()),
+            other => other,
+        };
+        let (whole, has_fraction) = match product {
+            Magnitude::Zero => (0, false),
+            Magnitude::Infinite => return None,
+            Magnitude::Finite { mantissa, exponent: 0 } => (mantissa, false),
+            Magnitude::Finite { exponent: 1.., .. } => return None,
+            Magnitude::Finite { mantissa, exponent } => {
+                let whole = mantissa.checked_shr(exponent.unsigned_abs()).unwrap_or(0);
+                (whole, whole.checked_shl(exponent.unsigned_abs()) != Some(mantissa))
+            }
+        };
+        if self.negative {
+            0i64.checked_sub_unsigned(whole)
+        } else {
+            i64::try_from(whole).ok()?.checked_add(i64::from(has_fraction))
+        }
+    }
+
     /// The sum, rounded to the nearest, ties to even; `None` if it is infinite or no number at all. O(1).
     pub fn checked_add(self, other: Self) -> Option<Self> {
         use Magnitude::{Finite, Infinite, Zero};

@@ -167,6 +167,33 @@ fn sums() {
     assert!(Extended::parse(b"0x1p-16445").is_some() && Extended::parse(b"1e-4951").is_none());
 }
 
+#[test]
+fn a_thousandfold_is_rounded_up() {
+    let thousandfold = |text: &str| Extended::parse(text.as_bytes()).unwrap().thousandfold_rounded_up();
+    for (text, expected) in [
+        ("0", Some(0)),
+        ("-0", Some(0)),
+        ("0.001", Some(1)),
+        ("0.0011", Some(2)),
+        ("1e-4000", Some(1)),
+        ("-1e-4000", Some(0)),
+        ("-0.001", Some(0)),
+        ("-0.002", Some(-1)),
+        ("-1.0019", Some(-1001)),
+        ("1.5", Some(1500)),
+        ("9223372036854775.807", Some(i64::MAX)),
+        ("9223372036854775.808", None),
+        ("-9223372036854775.808", Some(-i64::MAX)),
+        ("-9223372036854775.81", None),
+        ("1e16", None),
+        ("1e400", None),
+        ("-1e4932", None),
+        ("inf", None),
+    ] {
+        assert_eq!(thousandfold(text), expected, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn integers_come_back(number: i64, text in "[-+ ]?0?[0-9]{1,20}a?") {

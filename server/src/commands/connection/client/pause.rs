@@ -20,13 +20,15 @@ pub(super) fn pause(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Repl
     if duration < 0 {
         return Err(Error::new("ERR timeout is negative"));
     }
+    // A pause without an end could not be ended: it would hold the command back that does it.
+    let Some(end) = call.now.checked_add(duration) else { return Err(Error::new("ERR timeout is out of range")) };
     let server = context.server;
     // Relaxed, all of them: the workers are told to look by mail, which orders these stores before their loads.
     let before = server.paused_until.load(Ordering::Relaxed);
     let goes_on = before > call.now;
     let all = all || (goes_on && server.pause_all.load(Ordering::Relaxed));
     server.pause_all.store(all, Ordering::Relaxed);
-    server.paused_until.store(call.now.saturating_add(duration).max(before), Ordering::Relaxed);
+    server.paused_until.store(end.max(before), Ordering::Relaxed);
     context.outbox.look = true;
     reply.ok();
     Ok(())
