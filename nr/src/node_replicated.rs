@@ -11,7 +11,7 @@ use crate::error::{AddReplicaError, RegisterError, RemoveReplicaError};
 use crate::handle::{Handle, OwnedHandle};
 use crate::placement::{Place, Placement};
 use crate::placement_report::PlacementReport;
-use crate::replica::{MembershipError, Replica, ReplicaId, ReplicaSet, Standing, drop_removed};
+use crate::replica::{MembershipError, Replica, ReplicaId, ReplicaSet, drop_removed};
 use crate::stats::Stats;
 use crate::topology::Topology;
 
@@ -166,7 +166,9 @@ impl<D: Dispatch> NodeReplicated<D> {
     /// # Errors
     /// None at present.
     pub fn register(&self) -> Result<Handle<'_, D>, RegisterError> {
-        self.register_on(self.nearest_or(None))
+        // If that goes just now, the handle goes over to another one: see there.
+        let nearest = self.nearest_or(None);
+        Handle::new(self, nearest.index()).ok_or_else(|| self.no_such_replica(nearest))
     }
 
     /// A handle on that replica. As for [`register`](Self::register) otherwise.
@@ -179,8 +181,7 @@ impl<D: Dispatch> NodeReplicated<D> {
     }
 
     fn check(&self, id: ReplicaId) -> Result<(), RegisterError> {
-        let is_present = |replica: &Replica<D>| replica.standing() != Standing::Absent;
-        match self.set.replica(id.index()).is_some_and(is_present) {
+        match self.set.replica(id.index()).is_some_and(Replica::is_present) {
             true => Ok(()),
             false => Err(self.no_such_replica(id)),
         }
@@ -201,7 +202,8 @@ impl<D: Dispatch> NodeReplicated<D> {
     /// # Errors
     /// As for [`register`](Self::register).
     pub fn register_owned(self: &Arc<Self>) -> Result<OwnedHandle<D>, RegisterError> {
-        self.register_owned_on(self.nearest_or(None))
+        let nearest = self.nearest_or(None);
+        OwnedHandle::new(Arc::clone(self), nearest.index()).ok_or_else(|| self.no_such_replica(nearest))
     }
 
     /// A handle that borrows nothing, on that replica.
@@ -230,8 +232,8 @@ impl<D: Dispatch> NodeReplicated<D> {
     /// [`Handle::rehome`]. With a second replica the log comes into use: it is made at the first time, and kept.
     ///
     /// Takes as long as it takes to clone the structure. Meanwhile the replica that is cloned, the one with the fewest
-    /// handles, goes on being read, and is not written; other replicas go on until the log is full. So writers may have to wait for the
-    /// clone. If another replica is being added or removed, waits for that first. Must not be called from [`Dispatch`]'s methods or
+    /// handles, is not written, and is read by who needs nothing that it has yet to execute; other replicas go on until the log is full. So
+    /// writers may have to wait for the clone. If another replica is being added or removed, waits for that first. Must not be called from [`Dispatch`]'s methods or
     /// from within [`Handle::read`], which could wait for themselves.
     ///
     /// # Errors

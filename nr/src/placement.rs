@@ -172,14 +172,14 @@ impl Placement {
     ) -> ReplicaId {
         let node = cpu.and_then(|cpu| self.node_of(cpu));
         let mut near: Vec<ReplicaId> = Vec::new();
-        let mut least = usize::MAX;
+        let mut least = None;
         for (id, home) in replicas {
-            let distance = self.distance(cpu, node, &self.homes[home]);
-            if distance < least {
+            let distance = Some(self.distance(cpu, node, &self.homes[home]));
+            if least.is_none() || distance < least {
                 near.clear();
                 least = distance;
-            }
-            if distance == least {
+                near.push(id);
+            } else if distance == least {
                 near.push(id);
             }
         }
@@ -189,19 +189,25 @@ impl Placement {
         }
     }
 
-    /// How far a home is from a processor: the narrowest that has it is nearest, then what is on the same node, then by
-    /// the nodes' distance. From a processor that
-    /// the topology does not know, all are equally far.
-    fn distance(&self, cpu: Option<usize>, node: Option<usize>, home: &Home) -> usize {
+    /// How far a home is from a processor. From one that the topology does not know, all are equally far.
+    fn distance(&self, cpu: Option<usize>, node: Option<usize>, home: &Home) -> Distance {
         match (cpu, node) {
-            (Some(cpu), Some(_)) if home.has(cpu) => home.cpus.len(),
-            (Some(_), Some(node)) if home.node == node => Topology::MAX_CPUS + 1,
-            (Some(_), Some(node)) => {
-                Topology::MAX_CPUS + 2 + self.topology.distance(node, home.node).unwrap_or(255) as usize
-            }
-            _ => Topology::MAX_CPUS + 2 + 255,
+            (Some(cpu), Some(_)) if home.has(cpu) => Distance::Within(home.cpus.len()),
+            (_, Some(node)) if home.node == node => Distance::SameNode,
+            (_, Some(node)) => Distance::OtherNode(self.topology.distance(node, home.node)),
+            (_, None) => Distance::OtherNode(None),
         }
     }
+}
+
+/// From a processor to a home, the nearest first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Distance {
+    /// It has the processor, among so many.
+    Within(usize),
+    SameNode,
+    /// As far as the topology says, if it does.
+    OtherNode(Option<u32>),
 }
 
 impl Home {

@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::dispatch::Dispatch;
 use crate::log::Log;
-use crate::replica::{Replica, ReplicaId, ReplicaSet, Standing};
+use crate::replica::{Replica, ReplicaId, ReplicaSet};
 use crate::topology::memory::PlaceError;
 
 /// Counts since a structure was built, from [`NodeReplicated::stats`](crate::NodeReplicated::stats). Prints as a small table.
@@ -88,8 +88,7 @@ impl Stats {
             reclaimed: log.reclaimed(),
             huge_pages_refused: log.placement().huge_pages.clone().and_then(Result::err),
         };
-        let (present, absent): (Vec<_>, Vec<_>) =
-            set.replicas().partition(|replica| replica.standing() != Standing::Absent);
+        let (present, absent): (Vec<_>, Vec<_>) = set.replicas().partition(|replica| replica.is_present());
         let former: Vec<ReplicaStats> = absent.into_iter().map(replica).collect();
         Self {
             log: set.log().filter(|_| present.len() > 1).map(log),

@@ -13,7 +13,36 @@ use std::sync::{Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
-both! {
+/// Each body on the reference, on the crate, and on the crate while replicas come and go.
+macro_rules! everywhere {
+    ($($body:ident: $data:ty),+ $(,)?) => {
+        both! { $($body: $data),+ }
+
+        mod while_replicas_come_and_go {
+            use super::*;
+
+            $(
+                #[test]
+                fn $body() {
+                    for_each_configuration(super::$body::<Elastic<$data>>);
+                }
+            )+
+
+            /// `NR_SOAK_MINUTES=10 cargo test --release -p node-replicated --test linearizability -- --ignored --nocapture`
+            #[test]
+            #[ignore = "takes as long as NR_SOAK_MINUTES says"]
+            fn soak() {
+                for_minutes(|| {
+                    $(
+                        for_each_configuration(super::$body::<Elastic<$data>>);
+                    )+
+                });
+            }
+        }
+    };
+}
+
+everywhere! {
     answers_of_fetch_add_are_a_permutation: Counter,
     no_read_goes_back_in_real_time: Counter,
     what_a_local_reader_saw_is_seen_elsewhere: Pausing,
@@ -73,6 +102,7 @@ fn no_read_goes_back_in_real_time<S: Shared<Counter>>(configuration: &Configurat
 }
 
 /// A counter whose first replica takes its time over a write.
+#[derive(Clone)]
 struct Pausing {
     pauses: bool,
     value: u64,

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::{Configuration, Elastic, Shared, Watchdog, for_minutes};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -151,14 +152,91 @@ fn replicas_come_and_go_with_a_tiny_log() {
 #[test]
 #[ignore = "takes as long as NR_SOAK_MINUTES says"]
 fn soak() {
-    let minutes = std::env::var("NR_SOAK_MINUTES").ok().and_then(|minutes| minutes.parse().ok()).unwrap_or(1.0);
-    let start = Instant::now();
-    let mut round = 0;
-    while start.elapsed().as_secs_f64() < 60.0 * minutes {
-        let (entries, threads) = [(1, 3), (8, 2), (64, 4), (4096, 8)][round % 4];
+    let sizes = [(1, 3), (8, 2), (64, 4), (4096, 8)];
+    let mut sizes = sizes.into_iter().cycle();
+    for_minutes(|| {
+        let (entries, threads) = sizes.next().expect("there is no end to them");
         under_load(entries, threads, Duration::from_secs(5));
-        round += 1;
-        println!("{:.0} s: {round} rounds, no violation", start.elapsed().as_secs_f64());
+    });
+}
+
+/// Handles are had at any moment, of the nearest replica, even if that goes just then.
+#[test]
+fn registration_does_not_fail_while_replicas_come_and_go() {
+    let elastic = Elastic::make(&Configuration::new(2, None), |_| ledger(1));
+    for n in 0..20_000 {
+        assert_eq!(elastic.structure().register().unwrap().execute(0), (0, 0));
+        assert_eq!(elastic.structure().register_owned().unwrap().execute(0), (0, 0));
+        if n % 100 == 0 {
+            thread::yield_now();
+        }
+    }
+}
+
+/// A structure that takes long to clone, until it is told to go on.
+struct Slow {
+    value: u64,
+    cloning: Arc<AtomicBool>,
+    go_on: Arc<AtomicBool>,
+}
+
+impl Clone for Slow {
+    fn clone(&self) -> Self {
+        self.cloning.store(true, Ordering::SeqCst);
+        while !self.go_on.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        Self { value: self.value, cloning: Arc::clone(&self.cloning), go_on: Arc::clone(&self.go_on) }
+    }
+}
+
+impl Dispatch for Slow {
+    type ReadOperation<'a> = ();
+    type WriteOperation = ();
+    type Response = u64;
+    fn dispatch(&self, _: ()) -> u64 {
+        self.value
+    }
+    fn dispatch_mut(&mut self, _: &()) -> u64 {
+        self.value += 1;
+        self.value
+    }
+}
+
+/// Who has a handle of a replica that is gone does not wait for the one that is being made in its place.
+#[test]
+fn nobody_waits_for_a_clone_in_the_place_of_an_old_replica() {
+    let _watchdog = Watchdog::new("a slow clone");
+    let (cloning, go_on) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let make = |_| Slow { value: 0, cloning: Arc::clone(&cloning), go_on: Arc::clone(&go_on) };
+    let slow = builder(3).build_with(make).unwrap();
+    let mut old: Vec<_> = (0..3).map(|_| slow.register_on(ReplicaId::new(1)).unwrap()).collect();
+    // So that the first replica is the one with the fewest handles, and is cloned.
+    let _others: Vec<_> = (0..5).map(|_| slow.register_on(ReplicaId::new(2)).unwrap()).collect();
+    slow.remove_replica(ReplicaId::new(1)).unwrap();
+    thread::scope(|scope| {
+        let _go_on = StopOnDrop(&go_on);
+        scope.spawn(|| assert_eq!(slow.add_replica(Place::Node(0)), Ok(ReplicaId::new(1))));
+        while !cloning.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        // The replica that is cloned can't be written, and a handle might go over to it; it can be read.
+        let [first, second, third] = &mut old[..] else { unreachable!() };
+        assert_eq!(first.execute(()), 0);
+        assert_eq!(second.read(|slow| slow.value), 0);
+        assert_ne!(first.replica_id(), ReplicaId::new(1));
+        assert_eq!(third.try_execute(()).ok(), Some(0));
+    });
+    assert_eq!(old[0].execute_mut(()), 1);
+    assert_eq!(slow.register_on(ReplicaId::new(1)).unwrap().execute(()), 1);
+}
+
+/// However it ends: others wait for it.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 

@@ -339,7 +339,8 @@ impl Recorder {
     }
 }
 
-impl PlaceMemory for Recorder {
+// SAFETY: the memory for a log is the allocator's, of the size and alignment asked for, zeroed, until `free_log`; nothing is moved.
+unsafe impl PlaceMemory for Recorder {
     fn build_on(&self, node: usize, cpus: &[usize], work: &mut dyn FnMut()) -> Result<(), PlaceError> {
         self.built.lock().unwrap().push((node, cpus.to_vec()));
         work();

@@ -29,7 +29,7 @@ pub(super) fn tickets(replicas: usize, log_entries: usize) -> Arc<NodeReplicated
     Arc::new(builder(replicas).log_entries(log_entries).build(Tickets::default()).unwrap())
 }
 
-fn builder(replicas: usize) -> Builder {
+pub(super) fn builder(replicas: usize) -> Builder {
     let count = Replicas::Count(NonZeroUsize::new(replicas).unwrap());
     Builder::default().topology(Topology::single()).replicas(count).log_entries(4)
 }

@@ -21,7 +21,7 @@ impl<Op> Log<Op> {
     /// from there on is reclaimed before it has executed that too.
     ///
     /// Nobody reclaims meanwhile: a reclaimer that did not yet see the newcomer could go by replicas that have come further
-    /// since. Weakened to a plain store of `applied`, the model `a_newcomer_misses_nothing` finds an operation gone that the
+    /// since. Weakened to a plain store of `applied`, the model `a_newcomer_is_waited_for` finds an operation gone that the
     /// newcomer has not executed.
     ///
     /// # Safety

@@ -1,12 +1,16 @@
 //! The memory of the log: allocated like any other, or mapped so that it lies where it should.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
 use crate::log::Entry;
 use crate::topology::memory::{LogMemory, PlaceError, PlaceMemory};
+
+/// What the memory that [`PlaceMemory`] gives is aligned to at least.
+const PROMISED_ALIGNMENT: usize = 4096;
 
 /// How a log is to be made.
 #[derive(Debug)]
@@ -31,7 +35,7 @@ pub(crate) struct LogPlacement {
 /// The entries of a log.
 #[derive(Debug)]
 pub(crate) struct Ring<Op> {
-    /// Owned: from `Box::into_raw` if there is no `mapping`, else written to it.
+    /// Owned: from `Box::leak` if there is no `mapping`, else written to that.
     entries: NonNull<[Entry<Op>]>,
     mapping: Option<Mapping>,
     placement: LogPlacement,
@@ -59,8 +63,12 @@ impl<Op> Ring<Op> {
         let bytes = plan.entries.checked_mul(size_of::<Entry<Op>>()).ok_or(OutOfMemory)?;
         let refusal = match plan.memory.filter(|_| plan.wants_placement()) {
             None => PlaceError::new("there are no means to place memory on this system"),
+            Some(_) if align_of::<Entry<Op>>() > PROMISED_ALIGNMENT => {
+                PlaceError::new(format!("operations are aligned to more than {PROMISED_ALIGNMENT} bytes"))
+            }
             Some(from) => match from.allocate_log(bytes, &plan.nodes, plan.huge_pages) {
-                Ok(memory) => return Ok(Self::mapped(plan, from, bytes, memory)),
+                // SAFETY: for so many bytes, and for an alignment that is promised.
+                Ok(memory) => return Ok(unsafe { Self::mapped(plan, from, bytes, memory) }),
                 Err(refusal) => refusal,
             },
         };
@@ -79,14 +87,14 @@ impl<Op> Ring<Op> {
         Ok(Self { entries, mapping: None, placement })
     }
 
-    fn mapped(plan: &LogPlan, from: &'static dyn PlaceMemory, bytes: usize, memory: LogMemory) -> Self {
+    /// # Safety
+    /// `memory` is from `from`, for `bytes`, which are enough, and aligned as entries have to be.
+    unsafe fn mapped(plan: &LogPlan, from: &'static dyn PlaceMemory, bytes: usize, memory: LogMemory) -> Self {
         let first = memory.start.cast::<Entry<Op>>();
-        // What the trait promises, whoever implements it.
-        assert!(first.is_aligned(), "memory for a log is aligned to a page");
         for index in 0..plan.entries {
-            // SAFETY: within the memory, which is for so many entries.
+            // SAFETY: within the memory, which is for so many entries, by the caller.
             let entry = unsafe { first.add(index) };
-            // SAFETY: ours, aligned, and nothing lies there that would want to be dropped.
+            // SAFETY: ours, by the promise of `PlaceMemory`, aligned, and nothing lies there that would want to be dropped.
             unsafe { entry.write(Entry::new()) };
         }
         let placement = LogPlacement {

@@ -146,13 +146,8 @@ impl<D: Dispatch> ReplicaSet<D> {
         self.submit(replica, Task::CatchUp);
     }
 
-    /// Has something done about a replica itself.
-    pub(crate) fn submit_errand(&self, replica: &Replica<D>, errand: Task<D>) -> Work<D> {
-        self.submit(replica, errand)
-    }
-
     /// Has a task done by the combiner of `replica`, which may be this thread.
-    fn submit(&self, replica: &Replica<D>, task: Task<D>) -> Work<D> {
+    pub(crate) fn submit(&self, replica: &Replica<D>, task: Task<D>) -> Work<D> {
         let patience = match task {
             Task::One { .. } | Task::Batch { .. } => Patience::Any,
             Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => Patience::None,

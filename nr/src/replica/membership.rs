@@ -4,24 +4,28 @@
 //! no moment at which it is unclear whether an operation goes through the log. One change at a time is made, by who holds
 //! `membership`:
 //!
-//! **A replica comes.** Its place is locked like any replica: handles that had an earlier replica there find it locked, or absent.
-//! The combiner of one that is there, the *source*, brings that up to date, clones it (beside its readers), and
+//! **A replica comes.** The combiner of one that is there, the *source*, brings that up to date, clones it (beside its readers), and
 //! has the copy [join](Log::join) the log at the source's own `applied`: all under one turn, so the position is exactly what the
 //! copy has executed, and nothing from there on is reclaimed before the copy has executed it too. If the source was alone, it
-//! goes through the log from then on. Then the copy is put into its place, which is unlocked.
+//! goes through the log from then on. Then the combiner lock of the newcomer's place is taken, and the copy put in.
 //!
 //! **A replica goes.** Its own combiner takes the structure out, under the write lock, has it [leave](Log::leave) the log, and hands back
 //! whatever is posted now or later; who posted it chooses another replica. What it has appended is in the log, for the others. If only
 //! one is left, that one's combiner replays to the end of the log, where nobody else can append any more, and goes on without.
 //!
-//! **Invariant**: a replica's `applied` is a position while it is present and [nobody's](Log::is_joined) otherwise, and its structure is
-//! there while it is present. A newcomer begins with no less than was `completed` when it came, and so with no less than any earlier
-//! replica in the same place had applied: who reads an old `applied` there is led to wait for too much, never for too little.
+//! **Handles of a replica that is gone** find it absent, at once, whether or not another one is on its way into the same place. They may
+//! still see an old `applied` there, of any time: the former replica's, nobody's, or that at which the newcomer has joined. So a reader
+//! that finds it too small, and has had the replica brought up to date, looks once more: if that was done before the newcomer was there,
+//! nothing has come of it. And one that finds it large enough is right whoever's it was: a newcomer begins with no less than was
+//! `completed` when it came, and so with no less than any earlier replica in its place had applied.
 //!
-//! **Why nobody gets stuck.** Who holds `membership` waits for combiners, each of which answers what is posted after a bounded
-//! number of rounds; no combiner waits for `membership`. Who lets a replica in also holds the combiner lock of its place meanwhile,
-//! and takes it before the others know of the replica: nobody waits for it before it has joined the log, and after that all that is
-//! left to do is to move the copy in. Before, a thread that holds it waits for nothing.
+//! **Invariant**: a replica's `applied` is a position while it is present, and from the moment in which it was copied;
+//! otherwise it is [nobody's](Log::is_joined).
+//!
+//! **Why nobody gets stuck.** Who holds `membership` holds no combiner lock while it waits for another: it waits for combiners, each of
+//! which answers what is posted after a bounded number of rounds, and for the combiner lock of a place where nobody is, whose holder
+//! finds that out and lets go. No combiner waits for `membership`. The log waits for a newcomer that has joined and is not yet in its
+//! place; all that is left to do then is to move it in, which takes nothing but processor time.
 
 use alloc::vec::Vec;
 
@@ -55,7 +59,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     pub(crate) fn add(&self, clone: fn(&D) -> D, site: Site) -> Result<ReplicaId, MembershipError> {
         let _membership = Membership::lock(&self.membership);
         let present: Vec<&Replica<D>> = self.present().collect();
-        let vacant = |index: &usize| self.replica(*index).is_none_or(|replica| replica.standing() == Standing::Absent);
+        let vacant = |index: &usize| !self.replica(*index).is_some_and(Replica::is_present);
         let index = (0..self.room()).find(vacant).ok_or(MembershipError::Full)?;
         // The one that fewest are disturbed by.
         let source = present.iter().copied().min_by_key(|replica| replica.lock.handles());
@@ -68,19 +72,13 @@ impl<D: Dispatch> ReplicaSet<D> {
         });
         place.settle(site);
         self.bring_home(place);
-        let mut turn = wait_for_turn(place);
-        let work = self.submit_errand(source, Task::Copy { clone, newcomer: index, node: site.node, copy: None });
-        match (work.task, work.panic) {
-            (Task::Copy { copy: Some(copy), .. }, _) => {
-                turn.install(copy);
-            }
-            (_, Some(payload)) => {
-                drop(turn);
-                resume(payload)
-            }
+        let work = self.submit(source, Task::Copy { clone, newcomer: index, node: site.node, copy: None });
+        let copy = match (work.task, work.panic) {
+            (Task::Copy { copy: Some(copy), .. }, _) => copy,
+            (_, Some(payload)) => resume(payload),
             _ => unreachable!("the source is present, and is copied"),
-        }
-        drop(turn);
+        };
+        wait_for_turn(place).install(copy);
         Ok(ReplicaId(index))
     }
 
@@ -91,9 +89,9 @@ impl<D: Dispatch> ReplicaSet<D> {
         let mut others = self.present().filter(|replica| replica.index != id.0);
         let remaining = others.next().ok_or(MembershipError::Last)?;
         let is_last = others.next().is_none();
-        let work = self.submit_errand(leaver, Task::Leave { data: None });
+        let work = self.submit(leaver, Task::Leave { data: None });
         if is_last {
-            self.submit_errand(remaining, Task::Settle);
+            self.submit(remaining, Task::Settle);
         }
         match work.task {
             Task::Leave { data: Some(data) } => Ok(data),
@@ -122,7 +120,9 @@ impl<D: Dispatch> ReplicaSet<D> {
         let Some(log) = self.log.get() else { return };
         let replica = turn.replica();
         match &mut work.task {
-            Task::CatchUp => self.catch_up_now(log, turn),
+            // There may be something to replay where nobody is yet.
+            Task::CatchUp if replica.is_present() => self.catch_up_now(log, turn),
+            Task::CatchUp => {}
             Task::Copy { clone, newcomer, node, copy } => {
                 self.catch_up_now(log, turn);
                 match catch(|| self.memory.help(*node, None, || turn.read(*clone))) {

@@ -12,8 +12,7 @@
 //! * [`poison`]: what a panic leaves behind.
 //!
 //! Locks are taken in one order: combiner lock, then the write side of the same replica's `rwlock`. A thread that holds a
-//! combiner lock takes another replica's only by trying ([`help`]), so there is no cycle; the one exception, of a replica that
-//! is not there yet, is argued in [`membership`]. Readers hold no combiner lock.
+//! combiner lock takes another replica's only by trying ([`help`]), so there is no cycle. Readers hold no combiner lock.
 
 mod combiner;
 mod help;
@@ -291,7 +290,7 @@ impl<D: Dispatch> ReplicaSet<D> {
 
     /// The replicas that there are, as far as this thread can know.
     pub(crate) fn present(&self) -> impl Iterator<Item = &Replica<D>> {
-        self.replicas().filter(|replica| replica.standing() != Standing::Absent)
+        self.replicas().filter(|replica| replica.is_present())
     }
 
     /// The place of that index, if it has ever been in use.

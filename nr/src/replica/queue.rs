@@ -208,28 +208,28 @@ impl<'a, D: Dispatch> Turn<'a, D> {
     /// Applies something to the replica, alone.
     #[inline]
     pub(crate) fn write<R>(&mut self, f: impl FnOnce(&mut D) -> R) -> R {
-        debug_assert!(self.replica.standing() != Standing::Absent);
+        debug_assert!(self.replica.is_present());
         // SAFETY: a turn is the combiner lock held, and borrowed mutably here: one writer. Open, since the replica is present.
         unsafe { self.replica.lock.write(f) }
     }
 
     /// As [`write`](Self::write), but None instead of waiting for readers.
     pub(crate) fn try_write<R>(&mut self, f: impl FnOnce(&mut D) -> R) -> Option<R> {
-        debug_assert!(self.replica.standing() != Standing::Absent);
+        debug_assert!(self.replica.is_present());
         // SAFETY: as in `write`.
         unsafe { self.replica.lock.try_write(f) }
     }
 
     /// Looks at the replica, beside its readers.
     pub(crate) fn read<R>(&self, f: impl FnOnce(&D) -> R) -> R {
-        debug_assert!(self.replica.standing() != Standing::Absent);
+        debug_assert!(self.replica.is_present());
         // SAFETY: as in `write`; who could write, by `&mut self`, does not meanwhile.
         unsafe { self.replica.lock.read_as_writer(f) }
     }
 
     /// Takes the structure out: the replica is there no longer.
     pub(crate) fn remove(&mut self) -> D {
-        debug_assert!(self.replica.standing() != Standing::Absent);
+        debug_assert!(self.replica.is_present());
         self.replica.set_standing(Standing::Absent);
         // SAFETY: as in `write`.
         unsafe { self.replica.lock.close() }
@@ -237,7 +237,7 @@ impl<'a, D: Dispatch> Turn<'a, D> {
 
     /// Puts a structure in: the replica is there from now on, as one of several.
     pub(crate) fn install(&mut self, data: D) {
-        debug_assert!(self.replica.standing() == Standing::Absent);
+        debug_assert!(!self.replica.is_present());
         // SAFETY: our turn, and the lock is closed, since the replica is absent.
         unsafe { self.replica.lock.open(data) };
         self.replica.set_standing(Standing::Member);

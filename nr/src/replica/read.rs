@@ -37,12 +37,11 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// Every answer is given after `completed` has passed its operation, so what we load here is past every operation
     /// whose caller told anybody whom we may have heard it from. And no local reader can have seen more than that: replay
     /// raises `completed` before it lets readers in, so whoever reads after such a reader, anywhere, loads as much.
-    ///
-    /// `applied` may be an old value, of a replica that had this place before: the present one has begun with all that was
-    /// completed then, which is at least as much.
     #[cold]
     fn catch_up_as_reader(&self, log: &Log<D::WriteOperation>, replica: &Replica<D>) -> bool {
+        let completed = log.completed();
         self.catch_up(replica);
-        log.is_joined(replica.index)
+        // Looks again: see the module `membership`. Weakened, the model `an_old_handle_meets_a_newcomer` reads too early.
+        log.is_joined(replica.index) && log.applied(replica.index) >= completed
     }
 }

@@ -27,8 +27,13 @@ pub use linux::LinuxMemory;
 /// What an operating system does for replicas to lie on their nodes. Node ids and CPU numbers are those of the
 /// [`Topology`](super::Topology) that the structure is built with; it is not asked if that has a single node.
 ///
-/// An implementation that can't do what it is asked for says so by an error; it is not asked again for the same kind of thing then.
-pub trait PlaceMemory: fmt::Debug + Send + Sync {
+/// An implementation that can't do what it is asked for says so by an error. If it is about replicas, it is not asked about them again.
+///
+/// # Safety
+/// What [`allocate_log`](Self::allocate_log) returns is as it says there: so many bytes, zeroed, aligned to 4,096 bytes at least, that nobody
+/// else has, until they are given to [`free_log`](Self::free_log). And [`move_to`](Self::move_to) changes nothing in the memory that it
+/// is told of.
+pub unsafe trait PlaceMemory: fmt::Debug + Send + Sync {
     /// Runs `work`, once and whatever happens, on the calling thread, while that runs on one of `cpus`, and such that memory that it
     /// touches first comes from `node`. A replica is made so.
     ///
@@ -50,7 +55,7 @@ pub trait PlaceMemory: fmt::Debug + Send + Sync {
     /// If they are where they were.
     fn move_to(&self, node: usize, start: NonNull<u8>, bytes: usize) -> Result<(), PlaceError>;
 
-    /// New zeroed memory for a log, aligned to a page, whose pages come from each of `nodes` in turn if they are several, and
+    /// New zeroed memory for a log, `bytes` of it, which are not 0, aligned to a page, whose pages come from each of `nodes` in turn if they are several, and
     /// are huge if `huge` says so.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Reads a topology from `/sys/devices/system` of a Linux kernel. An error is a reason for
 //! [`Source::Fallback`]: nothing found there is trusted, and nothing makes this module panic.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{collections::BTreeSet, format, string::String, vec::Vec};
 use core::fmt::Display;
 use std::{fs, io::ErrorKind, path::Path};
 
@@ -73,15 +73,15 @@ const THREADS_ASKED: usize = 4096;
 /// The CPUs that some thread in the folder `tasks` may use, ascending; none if that is not said. One thread is not asked alone: it may be
 /// pinned.
 pub(super) fn allowed_cpus(tasks: &Path) -> Vec<usize> {
-    let mut allowed = Vec::new();
+    let mut lists = BTreeSet::new();
     for task in fs::read_dir(tasks).into_iter().flatten().flatten().take(THREADS_ASKED) {
         let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
         let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-        allowed.extend(parse_list(list.unwrap_or_default().trim(), Topology::MAX_CPUS).unwrap_or_default());
-        allowed.sort_unstable();
-        allowed.dedup();
+        lists.extend(list.map(|list| String::from(list.trim())));
     }
-    allowed
+    let cpus = lists.iter().flat_map(|list| parse_list(list, Topology::MAX_CPUS).unwrap_or_default());
+    let allowed: BTreeSet<usize> = cpus.collect();
+    allowed.into_iter().collect()
 }
 
 /// The groups of one node's CPUs that share a last-level cache; none if the kernel does not

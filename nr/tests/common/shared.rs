@@ -1,8 +1,10 @@
 //! The trait behind which the crate and the obviously right reference run through the same test bodies.
 
 use super::Configuration;
-use nr::{Dispatch, Handle, NodeReplicated, OwnedHandle, ReplicaId};
-use std::sync::{Mutex, MutexGuard};
+use nr::{Dispatch, Handle, NodeReplicated, OwnedHandle, Place, ReplicaId};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread;
 
 /// A concurrent structure made of a sequential `D`.
 pub trait Shared<D: Dispatch>: Sync + Sized {
@@ -134,5 +136,87 @@ impl<D: Dispatch> SharedHandle<D> for ReferenceHandle<'_, D> {
 
     fn read<R>(&mut self, f: impl FnOnce(&D) -> R) -> R {
         f(&self.0.lock())
+    }
+}
+
+/// The structure while its replicas come and go, one after the other, without a pause.
+pub struct Elastic<D: Dispatch> {
+    structure: Arc<NodeReplicated<D>>,
+    /// How many there were at first.
+    replicas: usize,
+    changes: Changes,
+}
+
+/// The thread that changes them.
+struct Changes {
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Drop for Changes {
+    fn drop(&mut self) {
+        self.stop.store(true, SeqCst);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || thread::panicking(), "replicas can always come and go");
+        }
+    }
+}
+
+impl<D: Dispatch> Elastic<D> {
+    pub fn structure(&self) -> &Arc<NodeReplicated<D>> {
+        &self.structure
+    }
+}
+
+impl<D: Dispatch + Clone + Send + Sync + 'static> Shared<D> for Elastic<D> {
+    type Handle<'a>
+        = OwnedHandle<D>
+    where
+        Self: 'a;
+
+    fn make(configuration: &Configuration, mut make: impl FnMut(usize) -> D) -> Self {
+        let structure = Arc::new(configuration.build(|replica| make(replica.index())));
+        let stop = Arc::new(AtomicBool::new(false));
+        let change = {
+            let (structure, stop) = (Arc::clone(&structure), Arc::clone(&stop));
+            move || {
+                // From one to four and back: the log goes on and off; and in each place one follows another.
+                for turn in 0.. {
+                    if stop.load(SeqCst) {
+                        break;
+                    }
+                    let ids = structure.replica_ids();
+                    if ids.len() == 4 || ids.len() > 1 && turn % 7 > 2 {
+                        structure.remove_replica(ids[turn % ids.len()]).expect("it is one of several");
+                    } else {
+                        structure.add_replica(Place::Here).expect("there is room");
+                    }
+                    thread::yield_now();
+                }
+            }
+        };
+        let thread = Some(thread::spawn(change));
+        Self { structure, replicas: configuration.replicas, changes: Changes { stop, thread } }
+    }
+
+    fn replicas(&self) -> usize {
+        self.replicas
+    }
+
+    fn handle(&self, n: usize) -> OwnedHandle<D> {
+        let ids = self.structure.replica_ids();
+        let id = ids.get(n % ids.len().max(1)).copied().unwrap_or(ReplicaId::new(0));
+        // It may be gone by now.
+        self.structure.register_owned_on(id).or_else(|_| self.structure.register_owned()).expect("one is always there")
+    }
+
+    fn sync(&self) {
+        self.structure.sync();
+    }
+
+    fn into_inner(self) -> D {
+        drop(self.changes);
+        Arc::into_inner(self.structure).expect("no handle is left").into_inner()
     }
 }

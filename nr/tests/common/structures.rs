@@ -4,7 +4,7 @@ use nr::Dispatch;
 use std::collections::{HashMap, VecDeque};
 
 /// A counter: `Add` answers with the value before it, so that answers are positions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Counter(pub u64);
 
 /// Adds so much.
@@ -30,14 +30,14 @@ impl Dispatch for Counter {
 }
 
 /// Writes down every operation in its order, with a hash that depends on that order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Journal {
     pub entries: Vec<Note>,
     pub hash: u64,
 }
 
 /// The `step`-th operation of a thread.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Note {
     pub thread: usize,
     pub step: usize,
@@ -71,7 +71,7 @@ impl Dispatch for Journal {
 }
 
 /// A queue of `(producer, number)`.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Queue(pub VecDeque<(usize, usize)>);
 
 /// A queue's operations.
@@ -105,7 +105,7 @@ impl Dispatch for Queue {
 
 /// Two numbers that every operation changes together, with a pause between: whoever sees them differ has looked
 /// into the middle of an operation.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Twins(pub u64, pub u64);
 
 /// Adds one to both.
@@ -168,7 +168,7 @@ impl Dispatch for Bank {
 }
 
 /// Named registers; each name has its own history.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Registers(pub HashMap<usize, u32>);
 
 /// What can be done to one register. `Copy`, since a history keeps it; the crate asks for no such thing.

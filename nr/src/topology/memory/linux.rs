@@ -21,7 +21,9 @@ const HUGE_PAGE: usize = 2 << 20;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LinuxMemory;
 
-impl PlaceMemory for LinuxMemory {
+// SAFETY: the memory for a log is a mapping of its own, as large as asked for, which stays until `free_log`; the kernel zeroes it and
+// aligns it to its pages, which are of 4 KiB at least. To move a page changes nothing in it.
+unsafe impl PlaceMemory for LinuxMemory {
     fn build_on(&self, node: usize, cpus: &[usize], work: &mut dyn FnMut()) -> Result<(), PlaceError> {
         let affinity = RestoreAffinity::after_binding_to(cpus);
         let policy = RestorePolicy::after_preferring(node);
@@ -212,7 +214,8 @@ impl RestoreAffinity {
         }
         let mut wanted: Vec<c_ulong> = alloc::vec![0; Topology::MAX_CPUS / WORD];
         for cpu in cpus {
-            wanted[cpu / WORD] |= 1 << (cpu % WORD);
+            let word = wanted.get_mut(cpu / WORD);
+            *word.ok_or_else(|| PlaceError::new(format!("there can't be a CPU {cpu}")))? |= 1 << (cpu % WORD);
         }
         // SAFETY: reads so many bytes.
         if unsafe { libc::sched_setaffinity(0, bytes, wanted.as_ptr().cast()) } != 0 {
@@ -276,8 +279,9 @@ mod tests {
             let error = LinuxMemory.help_on(node, &mut || runs += 1).unwrap_err();
             assert!(!error.to_string().is_empty());
             LinuxMemory.build_on(node, &[0], &mut || runs += 1).unwrap_err();
+            LinuxMemory.build_on(0, &[node.max(Topology::MAX_CPUS)], &mut || runs += 1).unwrap_err();
         }
-        assert_eq!(runs, 6);
+        assert_eq!(runs, 9);
         assert_eq!(state(), before);
     }
 
