@@ -385,6 +385,37 @@ fn a_pause_lets_commands_wait() {
 }
 
 #[test]
+fn no_write_takes_place_after_the_answer_to_a_pause() {
+    let server = TestServer::with_layout(2, 1);
+    // The workers get them in turns.
+    let mut clients: Vec<Client> = Vec::new();
+    for _ in 0..3 {
+        clients.push(server.client());
+        clients.last_mut().unwrap().run("PING");
+    }
+    let [writer, admin, sleeper] = &mut clients[..] else { panic!("there are three") };
+    // While their worker sleeps both send a command. It takes the write up, and sleeps before it executes it.
+    sleeper.request(&["DEBUG", "SLEEP", "0.3"]);
+    std::thread::sleep(Duration::from_millis(100));
+    writer.request(&["SET", "a", "1"]);
+    sleeper.request(&["DEBUG", "SLEEP", "1"]);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(admin.run("CLIENT PAUSE 100000 WRITE"), Value::ok());
+    let at_first = admin.run("GET a");
+    assert_eq!(sleeper.read(), Value::ok());
+    assert_eq!(sleeper.read(), Value::ok());
+    writer.read_within(SILENCE);
+    assert_eq!(admin.run("GET a"), at_first);
+    // What is in a pipeline or a transaction with it comes after it, too.
+    admin.send(b"MULTI\r\nCLIENT PAUSE 100000 WRITE\r\nPING\r\nEXEC\r\nCLIENT UNPAUSE\r\n");
+    for _ in 0..3 {
+        admin.read();
+    }
+    assert_eq!(admin.read(), Value::Array(vec![Value::ok(), Value::simple("PONG")]));
+    assert_eq!(admin.read(), Value::ok());
+}
+
+#[test]
 fn a_pause_without_an_end_is_refused() {
     let server = TestServer::start();
     let mut client = server.client();

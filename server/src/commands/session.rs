@@ -31,6 +31,9 @@ pub struct Session {
     pub subscriptions: usize,
     /// Which of its replies it gets (`CLIENT REPLY`).
     pub replies: Replies,
+    /// The number of a pause that it asked for. It gets no replies, and nothing more of it is executed, until all workers keep to
+    /// the pause.
+    pub pausing: Option<u64>,
     /// The connection ends once what was written has been sent.
     pub closing: bool,
     /// A reply was longer than it may be, and is not whole: the connection ends, and nothing more is sent.
@@ -77,6 +80,7 @@ impl Session {
             watching: false,
             subscriptions: 0,
             replies: Replies::On,
+            pausing: None,
             closing: false,
             overflowed: false,
         }

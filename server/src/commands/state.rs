@@ -62,6 +62,8 @@ pub struct Server {
     pub port: u16,
     /// Until when commands of clients wait, in milliseconds since 1970; 0 if they don't.
     pub paused_until: AtomicI64,
+    /// How many pauses have been asked for.
+    pub pauses: AtomicU64,
     /// Whether a pause concerns all commands and not only those that write.
     pub pause_all: AtomicBool,
     /// The server is to end.
@@ -106,6 +108,7 @@ impl Server {
             run_id,
             port,
             paused_until: AtomicI64::new(0),
+            pauses: AtomicU64::new(0),
             pause_all: AtomicBool::new(false),
             shutdown: AtomicBool::new(false),
             active_expire: AtomicBool::new(true),

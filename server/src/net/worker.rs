@@ -90,6 +90,8 @@ pub struct Worker {
     dirty: Vec<usize>,
     /// Connections that wait for a pause to end.
     paused: Vec<usize>,
+    /// Connections that asked for a pause which another worker may not know of yet.
+    pausing: Vec<usize>,
     /// Connections that wait, before they publish more, for other workers to take what was published.
     held: Vec<usize>,
     batch: Vec<Operation>,
@@ -170,6 +172,7 @@ impl Worker {
             slow: VecDeque::new(),
             dirty: Vec::new(),
             paused: Vec::new(),
+            pausing: Vec::new(),
             held: Vec::new(),
             batch: Vec::with_capacity(BATCH),
             batch_owners: Vec::with_capacity(BATCH),
@@ -203,6 +206,7 @@ impl Worker {
             }
             self.now = milliseconds();
             self.look_at_config();
+            self.keep_pause();
             self.take_events(&events);
             self.statistics().turns.add(1);
             self.turn();
@@ -238,6 +242,7 @@ impl Worker {
             self.accept_all();
         }
         self.release_held();
+        self.release_pausing();
     }
 
     fn statistics(&self) -> &WorkerStatistics {

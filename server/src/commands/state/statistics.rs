@@ -62,6 +62,8 @@ pub struct WorkerStatistics {
     pub output_limit_disconnections: Counter,
     /// Clients disconnected as all clients took too much memory.
     pub evicted_clients: Counter,
+    /// The last pause that it keeps to: [`Server::pauses`](super::Server::pauses) at the start of a turn.
+    pub pause_kept: AtomicU64,
     /// Bytes that its clients take, while there is a limit.
     pub client_memory: AtomicU64,
     /// The bytes of the largest client that it would disconnect; 0 if there is none or no need.
@@ -105,6 +107,7 @@ impl WorkerStatistics {
             turns: Counter::default(),
             output_limit_disconnections: Counter::default(),
             evicted_clients: Counter::default(),
+            pause_kept: AtomicU64::new(0),
             client_memory: AtomicU64::new(0),
             largest_client: AtomicU64::new(0),
             query_limit_disconnections: Counter::default(),

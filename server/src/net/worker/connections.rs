@@ -142,6 +142,7 @@ impl Worker {
         }
         self.paused.retain(|other| *other != token);
         self.held.retain(|other| *other != token);
+        self.pausing.retain(|other| *other != token);
         self.slow.retain(|other| *other != token);
         self.ready.retain(|other| *other != token);
         self.next.retain(|other| *other != token);

@@ -24,6 +24,10 @@ impl Worker {
         for token in std::mem::take(&mut self.dirty) {
             let Some(connection) = self.connections.get_mut(token) else { continue };
             connection.dirty = false;
+            if connection.session.pausing.is_some() {
+                // It is sent when all keep to the pause.
+                continue;
+            }
             if connection.session.overflowed || self.is_over_class_limit(&self.connections[token]) {
                 // Nothing of a reply that is too long is sent, though the socket might take it.
                 self.close_for_output(token);

@@ -10,6 +10,7 @@ use crate::commands::session::Queue;
 use crate::commands::{Command, CommandId, Flags, Run, Session, table, transaction};
 use crate::config::{EventFlags, MaxmemoryPolicy};
 use crate::memory;
+use crate::net::mailbox::Mail;
 use crate::resp::{Protocol, Reply};
 use crate::store::Error;
 
@@ -101,7 +102,12 @@ impl Worker {
         let before = self.connections.get(token).map_or(0, |connection| connection.output.len());
         while let Some(connection) = self.connections.get_mut(token) {
             let session = &connection.session;
-            if session.closing || session.overflowed || connection.waiting.is_some() || connection.paused {
+            if session.closing
+                || session.overflowed
+                || session.pausing.is_some()
+                || connection.waiting.is_some()
+                || connection.paused
+            {
                 break;
             }
             if connection.output.len().saturating_sub(before) > OUTPUT_PER_TURN && connection.batched == 0 {
@@ -150,7 +156,10 @@ impl Worker {
                     self.run_reads(token, id);
                     lane = Lane::Fast;
                 }
-                Step::Local(id) => self.run_local(token, id),
+                Step::Local(id) => {
+                    self.run_local(token, id);
+                    self.await_pause(token);
+                }
                 Step::Pause => {
                     connection.paused = true;
                     self.paused.push(token);
@@ -172,6 +181,51 @@ impl Worker {
                 self.mark_dirty(token);
             }
             self.receive_later(token);
+        }
+    }
+
+    /// Says that this worker keeps to the latest pause: what it took up before is executed, for that is so between two turns,
+    /// and from here on it sees the pause.
+    pub(super) fn keep_pause(&mut self) {
+        // Acquire: pairs with the Release of who asked for the pause.
+        let pauses = self.server.pauses.load(Ordering::Acquire);
+        // Relaxed: only this thread writes it.
+        if pauses != self.statistics().pause_kept.load(Ordering::Relaxed) {
+            // Release: pairs with the Acquire in `release_pausing`: who answers for the pause then does so after the writes.
+            self.statistics().pause_kept.store(pauses, Ordering::Release);
+            for (_, link) in self.links.iter().enumerate().filter(|(worker, _)| *worker != self.index) {
+                link.send(Mail::Look);
+            }
+        }
+    }
+
+    /// If the connection has asked for a pause, it waits until all workers keep to it.
+    fn await_pause(&mut self, token: usize) {
+        if self.connections.get(token).is_some_and(|connection| connection.session.pausing.is_some()) {
+            self.pausing.push(token);
+            self.release_pausing();
+        }
+    }
+
+    /// Answers the clients whose pause all other workers keep to. (What this one took up before is executed before replies are
+    /// sent.)
+    pub(super) fn release_pausing(&mut self) {
+        if self.pausing.is_empty() {
+            return;
+        }
+        // Acquire: pairs with the Release in `keep_pause`.
+        let kept = |worker: usize| self.server.workers[worker].pause_kept.load(Ordering::Acquire);
+        let others = (0..self.links.len()).filter(|worker| *worker != self.index);
+        let kept = others.map(kept).min().unwrap_or(u64::MAX);
+        for token in std::mem::take(&mut self.pausing) {
+            let Some(connection) = self.connections.get_mut(token) else { continue };
+            if connection.session.pausing.is_some_and(|number| number > kept) {
+                self.pausing.push(token);
+            } else {
+                connection.session.pausing = None;
+                self.mark_dirty(token);
+                self.enqueue(token);
+            }
         }
     }
 

@@ -7,7 +7,8 @@ use crate::resp::Reply;
 use crate::store::{Call, Error};
 
 /// `CLIENT PAUSE milliseconds [WRITE|ALL]`: `OK`; commands of clients, or only those that write, wait for so long. A pause
-/// that there is already is neither shortened nor does it let more through. O(1).
+/// that there is already is neither shortened nor does it let more through. The answer comes when all workers keep to it and
+/// have executed what they had taken up before. O(1).
 pub(super) fn pause(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
     let all = match call.len() {
         3 => true,
@@ -23,12 +24,15 @@ pub(super) fn pause(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Repl
     // A pause without an end could not be ended: it would hold the command back that does it.
     let Some(end) = call.now.checked_add(duration) else { return Err(Error::new("ERR timeout is out of range")) };
     let server = context.server;
-    // Relaxed, all of them: the workers are told to look by mail, which orders these stores before their loads.
+    // Relaxed, all of them: the number of the pause below orders these stores before the loads of the other workers.
     let before = server.paused_until.load(Ordering::Relaxed);
     let goes_on = before > call.now;
     let all = all || (goes_on && server.pause_all.load(Ordering::Relaxed));
     server.pause_all.store(all, Ordering::Relaxed);
     server.paused_until.store(end.max(before), Ordering::Relaxed);
+    // Release: pairs with the Acquire of a worker that says that it keeps to this pause: it then sees what was stored above.
+    let number = server.pauses.fetch_add(1, Ordering::Release) + 1;
+    context.session.pausing = Some(number);
     context.outbox.look = true;
     reply.ok();
     Ok(())
