@@ -197,3 +197,25 @@ fn what_is_sent_behind_a_wait_is_limited_and_a_large_request_is_too() {
     let gone = "client_query_buffer_limit_disconnections:2\r\n";
     eventually("both are counted", || other.run("INFO stats").text().contains(gone));
 }
+
+#[test]
+fn one_pipeline_leaves_time_for_other_clients() {
+    let server = TestServer::start();
+    let (mut busy, mut other) = (server.client(), server.client());
+    // All of it is received before any of it may be executed.
+    let commands = 200_000;
+    busy.send(b"CLIENT REPLY OFF\r\nBLPOP queue 0\r\n");
+    eventually("it waits", || other.run("INFO clients").text().contains("blocked_clients:1"));
+    let pipeline = b"INCR counter\r\n".repeat(commands);
+    busy.send(&pipeline);
+    let received = format!(" qbuf={} ", pipeline.len());
+    eventually("all is received", || other.run("CLIENT LIST").text().contains(&received));
+    other.run("RPUSH queue element");
+    let mut seen = Vec::new();
+    while seen.last() != Some(&commands) {
+        if let Value::Bulk(count) = other.run("GET counter") {
+            seen.push(String::from_utf8(count).unwrap().parse().unwrap());
+        }
+    }
+    assert!(seen.len() > 1, "the other client is served only when all is executed");
+}

@@ -51,6 +51,8 @@ pub struct Connection {
     pub dirty: bool,
     /// Whether it is among the connections whose next command may read much.
     pub slow: bool,
+    /// What the commands that were executed in this turn count.
+    pub spent: u32,
     /// Writes of it in the batch that is being gathered.
     pub batched: u32,
     /// It waits for a key, until the time in milliseconds since 1970 if there is one.
@@ -104,6 +106,7 @@ impl Connection {
             send_again: false,
             dirty: false,
             slow: false,
+            spent: 0,
             batched: 0,
             waiting: None,
             paused: false,

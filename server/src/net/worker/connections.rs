@@ -164,6 +164,7 @@ impl Worker {
     pub(super) fn receive(&mut self, token: usize) {
         let Some(connection) = self.connections.get_mut(token) else { return };
         connection.queued = false;
+        connection.spent = 0;
         if !connection.wants_input() {
             return;
         }

@@ -98,6 +98,7 @@ impl Worker {
                 }
             }
         });
+        connection.spent += self.reads.len() as u32;
         let elapsed = start.elapsed().as_nanos() as u64;
         for (nanoseconds, arguments) in slow {
             self.log_slow(token, nanoseconds, &arguments);

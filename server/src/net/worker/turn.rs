@@ -17,6 +17,11 @@ use crate::store::Error;
 /// How long commands that read much are executed before the loop looks for others.
 const SLOW_BUDGET: Duration = Duration::from_micros(100);
 
+/// A connection whose commands have counted as much waits for the next turn with the rest. Most count one.
+const SPENT_PER_TURN: u32 = 1024;
+/// What a command counts that may take long.
+const SPENT_BY_LONG: u32 = 16;
+
 /// While memory is limited a batch that may take more is executed before another write is let in.
 const BATCH_GROWTH: u64 = 1 << 20;
 
@@ -86,6 +91,7 @@ impl Worker {
         let start = Instant::now();
         while let Some(token) = self.slow.pop_front() {
             self.connections[token].slow = false;
+            self.connections[token].spent = 0;
             self.advance(token, Lane::Slow);
             let round = std::mem::take(&mut self.next);
             self.execute_batch();
@@ -116,6 +122,10 @@ impl Worker {
                 }
                 break;
             }
+            if connection.spent >= SPENT_PER_TURN {
+                self.enqueue(token);
+                break;
+            }
             let step = match connection.next_request().map(|request| request.is_some()) {
                 Ok(false) => break,
                 Ok(true) => self.decide(token),
@@ -137,6 +147,15 @@ impl Worker {
                 self.next.push(token);
                 return;
             }
+            connection.spent += match step {
+                Step::Write(id) | Step::Local(id) => {
+                    let flags = table().get(id).command.flags;
+                    if flags.has(Flags::FAST) || flags.has(Flags::BRIEF) { 1 } else { SPENT_BY_LONG }
+                }
+                // `run_reads` counts how many they are.
+                Step::Read(_) => 0,
+                _ => 1,
+            };
             match step {
                 Step::Refuse(error) => self.refuse(token, error),
                 Step::Queue(id) => self.queue(token, id),
