@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod config;
+pub mod descriptors;
 pub mod log;
 pub mod memory;
 pub mod net;

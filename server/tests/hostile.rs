@@ -289,6 +289,20 @@ fn a_client_without_the_password_is_told_so_in_a_pipeline_too_and_closed_when_it
 }
 
 #[test]
+fn a_rush_of_connections_is_accepted_turn_by_turn() {
+    let server = TestServer::with_layout(2, 1);
+    let mut bystander = Bystander::of(&server);
+    // While the worker that accepts sleeps, more of them come than it accepts in a turn.
+    let mut sleeper = server.client();
+    sleeper.request(&["DEBUG", "SLEEP", "0.2"]);
+    let mut clients: Vec<Client> = (0..700).map(|_| server.client()).collect();
+    bystander.is_served();
+    for client in &mut clients {
+        assert_eq!(client.run("PING"), Value::simple("PONG"));
+    }
+}
+
+#[test]
 fn too_many_clients_are_told() {
     let server = TestServer::configured(|config| config.maxclients = 3);
     let mut clients: Vec<Client> = (0..3).map(|_| server.client()).collect();

@@ -28,6 +28,18 @@ fn parameters(client: &mut Client, names: &str) -> Vec<String> {
 }
 
 #[test]
+fn more_clients_than_the_system_permits_are_refused_at_run_time_too() {
+    let server = TestServer::start();
+    let mut client = server.client();
+    let Value::Error(error) = client.run("CONFIG SET maxclients 4000000000") else { panic!("it is accepted") };
+    assert!(error.starts_with("ERR CONFIG SET failed (possibly related to argument 'maxclients') - "), "{error}");
+    assert_eq!(client.run("CONFIG GET maxclients"), Value::bulks(&["maxclients", "10000"]));
+    assert_eq!(client.run("CONFIG SET maxclients 100"), Value::ok());
+    assert_eq!(client.run("CONFIG SET maxclients 200"), Value::ok());
+    assert_eq!(client.run("CONFIG GET maxclients"), Value::bulks(&["maxclients", "200"]));
+}
+
+#[test]
 fn replies_are_those_of_redis() {
     let Some(redis) = RealRedis::start(&[]) else { return };
     let server = TestServer::start();

@@ -19,6 +19,7 @@ use super::mailbox::{Link, Mail};
 use super::worker::{BATCH, MAILBOX, Parts, Worker, milliseconds};
 use crate::commands::Server;
 use crate::config::{Config, ReplicaLayout};
+use crate::descriptors;
 use crate::log;
 use crate::store::Keyspace;
 use crate::store::garbage::Garbage;
@@ -176,21 +177,11 @@ impl Drop for EndsAll<'_> {
     }
 }
 
-/// So many of the clients that are asked for as there can be descriptors for, beside those of the server itself.
+/// So many of the clients that are asked for as there can be descriptors for.
 fn permitted_clients(clients: u32) -> u32 {
-    const OWN: u64 = 64;
-    let wanted = u64::from(clients) + OWN;
-    // Where the limit can't be asked for, it shows when a connection is accepted.
-    let permitted = rlimit::increase_nofile_limit(wanted).unwrap_or(wanted);
-    if permitted >= wanted {
-        return clients;
-    }
-    let reduced = permitted.saturating_sub(OWN).max(1) as u32;
-    log::warning(format_args!(
-        "the system permits {permitted} open files: at most {reduced} clients, not {clients}. Raise the limit (ulimit -n), \
-         or set 'maxclients' lower."
-    ));
-    reduced
+    let Err(few) = descriptors::permit(clients) else { return clients };
+    log::warning(format_args!("{few}, not {clients}. Raise the limit (ulimit -n), or set 'maxclients' lower."));
+    few.clients
 }
 
 impl Running {

@@ -111,7 +111,7 @@ pub struct Worker {
     config_version: u64,
     /// Whether the mailbox holds more than one turn takes.
     more_mail: bool,
-    /// When to accept connections again, after the system has refused one.
+    /// When to accept connections again, after the system has refused one or there were many.
     accept_again: Option<Instant>,
     /// Whether a client has been over its soft limit of output.
     over_soft_limit: bool,

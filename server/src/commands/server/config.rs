@@ -4,6 +4,7 @@ use super::{ADMINISTRATION, local};
 use crate::commands::command::help_command;
 use crate::commands::{Command, Context, Group};
 use crate::config::rewrite::{self, Added};
+use crate::descriptors;
 use crate::resp::Reply;
 use crate::store::call::OwnedCall;
 use crate::store::operation::Work;
@@ -44,7 +45,15 @@ fn set(context: &mut Context<'_>, call: &Call<'_>, reply: &mut Reply<'_>) -> Res
     let local = context.session.record.is_local();
     let server = context.server;
     server.change_config(
-        |config| config.set_as(&pairs, local),
+        |config| {
+            let changed = config.set_as(&pairs, local)?;
+            if changed.maxclients > config.maxclients {
+                descriptors::permit(changed.maxclients).map_err(|few| {
+                    format!("ERR CONFIG SET failed (possibly related to argument 'maxclients') - {few}")
+                })?;
+            }
+            Ok::<_, String>(changed)
+        },
         // Within the change, so that the log has changes in the order in which they were made.
         |config| {
             context.write(Work::Configure(config));

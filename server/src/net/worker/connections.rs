@@ -22,6 +22,9 @@ use crate::store::operation::Work;
 /// When to look for connections again, after the system has refused to accept one.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(500);
 
+/// The most connections accepted from one listener in a turn.
+const ACCEPTED_PER_TURN: usize = 256;
+
 impl Worker {
     pub(super) fn accept_all(&mut self) {
         for listener in 0..self.listeners.len() {
@@ -30,7 +33,7 @@ impl Worker {
     }
 
     fn accept(&mut self, listener: usize) {
-        loop {
+        for _ in 0..ACCEPTED_PER_TURN {
             let accepted = match self.listeners.get(listener) {
                 Some(listener) => listener.accept(),
                 None => return,
@@ -58,6 +61,8 @@ impl Worker {
                 }
             }
         }
+        // The clients that are there come first.
+        self.accept_again = Some(Instant::now());
     }
 
     /// Whether one more connection is welcome.
