@@ -175,3 +175,85 @@ fn append_by_two() {
         assert!(orders[1].len() == 2 && orders[1].starts_with(&orders[0]), "{orders:?}");
     });
 }
+
+/// A replica goes while another thread reclaims what it has executed.
+///
+/// Fails if `leave` is Relaxed.
+#[test]
+fn a_leaver_has_looked_before() {
+    check(|| {
+        let log = log(2, 2);
+        append(&log, 7);
+        let leaver = {
+            let log = Arc::clone(&log);
+            thread::spawn(move || {
+                replay(&log, 1, 1, &mut Executed::default());
+                // SAFETY: replica 1 belongs to this thread.
+                unsafe { log.leave(1) };
+            })
+        };
+        replay(&log, 0, 1, &mut Executed::default());
+        log.reclaim(&mut Garbage::new());
+        leaver.join().unwrap();
+    });
+}
+
+/// A replica joins in a place before its source's, which a reclaimer looks at first; the source goes on.
+///
+/// Fails if `join` does not take `busy`.
+#[test]
+fn a_reclaimer_sees_who_has_joined() {
+    check(|| {
+        let log = log_of_replica_1();
+        let reclaimer = in_thread(&log, reclaim);
+        // SAFETY: replica 1, which has applied nothing, belongs to this thread, and so does replica 0.
+        unsafe { log.join(0, 0, &mut Garbage::new()) };
+        let end = append(&log, 7);
+        replay(&log, 1, end, &mut Executed::default());
+        assert_eq!(reclaimer.join().unwrap(), 0, "replica 0 has not executed it");
+        let mut executed = Executed::default();
+        replay(&log, 0, end, &mut executed);
+        assert_eq!(executed.0, [7]);
+    });
+}
+
+/// A replica joins, which reclaims, while another thread does so too.
+///
+/// Fails if `join` takes `busy` by a swap that is Relaxed.
+#[test]
+fn a_joiner_reclaims_nothing_twice() {
+    check(|| {
+        let log = log_of_replica_1();
+        let end = append(&log, 7);
+        replay(&log, 1, end, &mut Executed::default());
+        let reclaimer = in_thread(&log, reclaim);
+        let mut garbage = Garbage::new();
+        // SAFETY: replica 1, which has applied so much, belongs to this thread, and so does replica 0.
+        unsafe { log.join(0, end, &mut garbage) };
+        assert_eq!(reclaimer.join().unwrap() + garbage.len(), 1);
+    });
+}
+
+/// With room for two, of which the second takes part.
+fn log_of_replica_1() -> Arc<Log<Box<u64>>> {
+    let plan = LogPlan { entries: 2, nodes: Vec::new(), huge_pages: false, memory: None };
+    let log = Log::new(&plan, 2).unwrap();
+    // SAFETY: nobody else has the log yet.
+    unsafe { log.join(1, 0, &mut Garbage::new()) };
+    Arc::new(log)
+}
+
+/// How many operations were moved out.
+fn reclaim(log: &Log<Box<u64>>) -> usize {
+    let mut garbage = Garbage::new();
+    log.reclaim(&mut garbage);
+    garbage.len()
+}
+
+fn in_thread<R: 'static>(
+    log: &Arc<Log<Box<u64>>>,
+    f: impl FnOnce(&Log<Box<u64>>) -> R + 'static,
+) -> thread::JoinHandle<R> {
+    let log = Arc::clone(log);
+    thread::spawn(move || f(&log))
+}

@@ -1,6 +1,7 @@
 //! Replicas that come and go while others read and write.
 
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::thread;
 
 use super::check_within;
@@ -109,6 +110,28 @@ fn an_old_handle_reads_its_own_write() {
         });
         tickets.add_replica(Place::Node(0)).unwrap();
         reader.join().unwrap();
+    });
+}
+
+/// Two threads let a replica in, the second when it happens to know that the first has done so.
+///
+/// Fails if the lock on membership is Relaxed, on either side: both are then put in the same place.
+#[test]
+fn two_newcomers_take_two_places() {
+    check_within(2, || {
+        let tickets = tickets(1, 2);
+        let done = Arc::new(AtomicBool::new(false));
+        let first = {
+            let done = Arc::clone(&done);
+            in_thread(&tickets, move |tickets| {
+                assert_eq!(tickets.add_replica(Place::Node(0)), Ok(ReplicaId::new(1)));
+                done.store(true, Relaxed);
+            })
+        };
+        if done.load(Relaxed) {
+            assert_eq!(tickets.add_replica(Place::Node(0)), Ok(ReplicaId::new(2)));
+        }
+        first.join().unwrap();
     });
 }
 

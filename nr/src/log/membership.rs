@@ -29,17 +29,18 @@ impl<Op> Log<Op> {
     /// applied so much and no more, or nobody takes part and `position` is the tail. Nobody else lets replicas in or out.
     pub(crate) unsafe fn join(&self, replica: usize, position: u64, garbage: &mut Garbage<Op>) {
         let backoff = Backoff::new();
-        // Acquire: the previous holder's reclaiming is before ours. Release: as in `reclaim`. The holder runs no user code.
-        while self.reclaim.busy.swap(true, Ordering::AcqRel) {
+        // Acquire: as in `reclaim`; weakened, the model `a_joiner_reclaims_nothing_twice` fails. Nothing to release: we leave
+        // nothing to the holder, which runs no user code, so it is soon done.
+        while self.reclaim.busy.swap(true, Ordering::Acquire) {
             backoff.rest();
         }
-        // Release: as in `advance`.
-        self.applied[replica].store(position, Ordering::Release);
+        // Relaxed: the newcomer has looked at nothing, and whoever reclaims up to here has acquired as much from its source.
+        self.applied[replica].store(position, Ordering::Relaxed);
         // Relaxed: ordered by `busy`.
         self.used.fetch_max(replica as u32 + 1, Ordering::Relaxed);
-        // Release: the next reclaimer sees the newcomer. Acquire: the `applied` of those who found us at it and left.
-        self.reclaim.busy.swap(false, Ordering::AcqRel);
-        self.reclaim(garbage);
+        if !self.reclaim_as_holder(garbage) {
+            self.reclaim(garbage);
+        }
     }
 
     /// `replica` takes no part any more: nobody waits for it.
@@ -47,7 +48,8 @@ impl<Op> Log<Op> {
     /// # Safety
     /// The caller holds its combiner lock, and sees to it that nobody replays into it before it joins again.
     pub(crate) unsafe fn leave(&self, replica: usize) {
-        // Release: our looks at the operations come before they are moved out, as in `advance`.
+        // Release: our looks at the operations come before they are moved out, as in `advance`. Weakened, the model
+        // `a_leaver_has_looked_before` sees one moved out while it is being read.
         self.applied[replica].store(NOBODY, Ordering::Release);
     }
 }

@@ -55,29 +55,33 @@ impl<Op> Log<Op> {
     /// `busy` comes before the other's swap back, which therefore acquires the `applied` that the leaver had
     /// stored, and the other looks once more after it.
     pub(crate) fn reclaim(&self, garbage: &mut Garbage<Op>) {
-        loop {
-            // Acquire: the previous holder's emptying is before ours. Release: our `applied` is visible to a holder that
-            // this swap leaves the rest to. Weakened, the model `reclaim_leaves_nothing_behind` finds operations left.
-            if self.reclaim.busy.swap(true, Ordering::AcqRel) {
-                return;
-            }
-            // Relaxed: only the holder of `busy` writes it.
-            let start = self.reclaim.reclaimed.load(Ordering::Relaxed);
-            let end = self.least_applied().unwrap_or(start);
-            if needs_drop::<Op>() {
-                for position in start..end {
-                    // SAFETY: every replica has applied it (`applied` was read with Acquire), so it was published and
-                    // nobody reads it any more; `busy` and `reclaimed` see to it that it is taken once.
-                    garbage.push(unsafe { self.entry(position).take() });
-                }
-            }
-            // Release: the entries are empty; pairs with the Acquire in `reclaimed`.
-            self.reclaim.reclaimed.store(end, Ordering::Release);
-            // Acquire: see above, the `applied` of those who left. Release: our emptying, for the next holder.
-            self.reclaim.busy.swap(false, Ordering::AcqRel);
-            if self.least_applied().is_none_or(|least| least == end) {
+        // Acquire: the previous holder's emptying is before ours. Release: our `applied` is visible to a holder that
+        // this swap leaves the rest to. Weakened, the model `reclaim_leaves_nothing_behind` finds operations left.
+        while !self.reclaim.busy.swap(true, Ordering::AcqRel) {
+            if self.reclaim_as_holder(garbage) {
                 return;
             }
         }
+    }
+
+    /// What [`reclaim`](Self::reclaim) does with `busy` held, of which it lets go. Whether that was all: else it is to be done again, by
+    /// whoever comes first.
+    pub(crate) fn reclaim_as_holder(&self, garbage: &mut Garbage<Op>) -> bool {
+        // Relaxed: only the holder of `busy` writes it.
+        let start = self.reclaim.reclaimed.load(Ordering::Relaxed);
+        let end = self.least_applied().unwrap_or(start);
+        if needs_drop::<Op>() {
+            for position in start..end {
+                // SAFETY: every replica has applied it (`applied` was read with Acquire), so it was published and
+                // nobody reads it any more; `busy` and `reclaimed` see to it that it is taken once.
+                garbage.push(unsafe { self.entry(position).take() });
+            }
+        }
+        // Release: the entries are empty; pairs with the Acquire in `reclaimed`.
+        self.reclaim.reclaimed.store(end, Ordering::Release);
+        // Acquire: the `applied` of those who found us at it and left. Release: our emptying, and who has joined, for the next
+        // holder.
+        self.reclaim.busy.swap(false, Ordering::AcqRel);
+        self.least_applied().is_none_or(|least| least == end)
     }
 }

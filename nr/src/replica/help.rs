@@ -99,13 +99,10 @@ impl<D: Dispatch> ReplicaSet<D> {
     }
 
     /// Replays about `count` completed operations for `laggard`, if nobody has its turn and nobody reads there, with new memory from
-    /// its node, for the sake of a replica on node `own`. Whether anything was done.
+    /// its node, for the sake of a replica on node `own`. Whether anything was done. (Nothing is for one that has joined the log and is
+    /// not in its place yet: its lock is closed.)
     fn help(&self, log: &Log<D::WriteOperation>, laggard: &Replica<D>, own: usize, count: u64) -> bool {
         let Some(mut turn) = Turn::attempt(laggard) else { return false };
-        // It may have joined the log and not be there yet.
-        if !laggard.is_present() {
-            return false;
-        }
         // SAFETY: its turn, until the end of the function.
         let published = unsafe { log.completed_for(laggard.index) }.at_most(count);
         if published.len() == 0 {

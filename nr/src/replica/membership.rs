@@ -168,7 +168,7 @@ struct Membership<'a>(&'a AtomicBool);
 impl<'a> Membership<'a> {
     fn lock(held: &'a AtomicBool) -> Self {
         let backoff = Backoff::new();
-        // Acquire: what the previous holder did is visible.
+        // Acquire: what the previous holder did is visible. Weakened, the model `two_newcomers_take_two_places` finds one.
         while held.swap(true, Ordering::Acquire) {
             backoff.rest();
         }

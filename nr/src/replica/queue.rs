@@ -213,10 +213,9 @@ impl<'a, D: Dispatch> Turn<'a, D> {
         unsafe { self.replica.lock.write(f) }
     }
 
-    /// As [`write`](Self::write), but None instead of waiting for readers.
+    /// As [`write`](Self::write), but None instead of waiting for readers, and if the replica is absent.
     pub(crate) fn try_write<R>(&mut self, f: impl FnOnce(&mut D) -> R) -> Option<R> {
-        debug_assert!(self.replica.is_present());
-        // SAFETY: as in `write`.
+        // SAFETY: as in `write`; open or not.
         unsafe { self.replica.lock.try_write(f) }
     }
 

@@ -296,10 +296,10 @@ impl<D> ReplicaLock<D> {
         unsafe { self.write_begun(f) }
     }
 
-    /// As [`write`](Self::write), but None instead of waiting.
+    /// As [`write`](Self::write), but None instead of waiting, and if the lock is closed.
     ///
     /// # Safety
-    /// As for `write`.
+    /// One caller at a time, as for `write`.
     pub(crate) unsafe fn try_write<R>(&self, f: impl FnOnce(&mut D) -> R) -> Option<R> {
         if !self.try_begin_write() {
             return None;
@@ -310,7 +310,7 @@ impl<D> ReplicaLock<D> {
             return None;
         }
         let f = |data: &mut Option<D>| {
-            // SAFETY: rule 3, by the caller.
+            // SAFETY: rule 3: `try_begin_write` has found the lock open, and only who could write closes it.
             f(unsafe { data.as_mut().unwrap_unchecked() })
         };
         // SAFETY: as in `write_option`.
@@ -320,6 +320,7 @@ impl<D> ReplicaLock<D> {
     /// Raises the flag, unless a reader is starving.
     #[inline]
     fn try_begin_write(&self) -> bool {
+        // From 0: neither is a reader starving nor the lock closed.
         // Relaxed: the previous writer's work came with the combiner lock; readers are ordered by the fence.
         let begun = self.state.compare_exchange(0, WRITER, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         // Announce, then check: see the module.
