@@ -34,7 +34,7 @@ pub enum Replicas {
     /// One for each group of processors that share a last-level cache: of these one node may have several. More memory and
     /// more replays of each write, but reads that stay within one cache.
     PerCacheDomain,
-    /// So many, dealt out over the NUMA nodes in turn. May be more than there are nodes, which gains nothing but is good for
+    /// So many, dealt out over the NUMA nodes in turn, or on nodes far from each other if they are fewer. May be more than there are nodes, which gains nothing but is good for
     /// trying things out on a small machine.
     Count(NonZeroUsize),
 }
@@ -141,6 +141,9 @@ impl Builder {
 
     /// Builds the structure; every replica but the last is a clone of `data`, the last is `data` itself.
     ///
+    /// On a machine with several nodes `clone` runs while the thread is bound to the replica's node; so do, from then on, threads that
+    /// it starts.
+    ///
     /// A `Clone` that gives different results each time (a map that draws a new random hasher state) breaks
     /// [the contract](Dispatch#the-contract-determinism) from the start.
     ///
@@ -158,6 +161,9 @@ impl Builder {
 
     /// Builds the structure out of what `make` makes: one for each replica, in order. They must be equal, for
     /// [the contract](Dispatch#the-contract-determinism)'s sake.
+    ///
+    /// On a machine with several nodes `make` runs while the thread is bound to the replica's node; so do, from then on, threads that it
+    /// starts, also those of a pool that it is the first to use.
     ///
     /// # Errors
     /// As for [`build`](Self::build); nothing has been made then.
@@ -188,8 +194,10 @@ impl Builder {
     fn room_for(&self, replicas: usize) -> Result<usize, BuildError> {
         match self.max_replicas {
             None => Ok(DEFAULT_MAX_REPLICAS.max(replicas)),
+            Some(room) if room == 0 || room > MAX_REPLICAS => {
+                Err(BuildError::Replicas { requested: room, max: MAX_REPLICAS })
+            }
             Some(room) if room < replicas => Err(BuildError::Replicas { requested: replicas, max: room }),
-            Some(room) if room > MAX_REPLICAS => Err(BuildError::Replicas { requested: room, max: MAX_REPLICAS }),
             Some(room) => Ok(room),
         }
     }

@@ -233,8 +233,8 @@ impl<D: Dispatch> NodeReplicated<D> {
     ///
     /// Takes as long as it takes to clone the structure. Meanwhile the replica that is cloned, the one with the fewest
     /// handles, is not written, and is read by who needs nothing that it has yet to execute; other replicas go on until the log is full. So
-    /// writers may have to wait for the clone. If another replica is being added or removed, waits for that first. Must not be called from [`Dispatch`]'s methods or
-    /// from within [`Handle::read`], which could wait for themselves.
+    /// writers may have to wait for the clone, which runs on whichever thread combines there. If another replica is being added or removed, waits for that first. Must not be called from [`Dispatch`]'s methods or
+    /// from within [`Handle::read`], which could wait for themselves; and `clone` must not use the structure, for the same reason.
     ///
     /// # Errors
     /// * [`AddReplicaError::NoSuchPlace`]: the topology has no such node, or none of its processors may be used.
@@ -306,8 +306,8 @@ impl<D: Dispatch> NodeReplicated<D> {
         PlacementReport::of(&self.set, &self.placement)
     }
 
-    /// Brings every replica up to date: when it returns, each has executed every operation whose caller had its answer when
-    /// `sync` was called. Takes part in combining, so it may run other threads' operations, and waits for those under way.
+    /// Brings every replica up to date: when it returns, each that was there when `sync` was called has executed every operation whose
+    /// caller had its answer then. Takes part in combining, so it may run other threads' operations, and waits for those under way.
     pub fn sync(&self) {
         self.set.sync();
     }

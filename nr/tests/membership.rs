@@ -231,6 +231,85 @@ fn nobody_waits_for_a_clone_in_the_place_of_an_old_replica() {
     assert_eq!(slow.register_on(ReplicaId::new(1)).unwrap().execute(()), 1);
 }
 
+/// Counts operations, which do something when they are dropped.
+#[derive(Clone, Default)]
+struct Count(u64);
+
+struct DropOf(Option<Box<dyn FnOnce() + Send + Sync>>);
+
+impl Drop for DropOf {
+    fn drop(&mut self) {
+        if let Some(f) = self.0.take() {
+            f();
+        }
+    }
+}
+
+impl Dispatch for Count {
+    type ReadOperation<'a> = ();
+    type WriteOperation = DropOf;
+    type Response = u64;
+    fn dispatch(&self, _: ()) -> u64 {
+        self.0
+    }
+    fn dispatch_mut(&mut self, _: &DropOf) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+/// Adds or removes a replica while an operation is left in the log, for the last that has it to execute; it is dropped on the way,
+/// and `in_drop` uses the structure.
+fn dropped_while(
+    change: impl FnOnce(&NodeReplicated<Count>),
+    in_drop: impl FnOnce(&NodeReplicated<Count>) + Send + Sync + 'static,
+) {
+    let _watchdog = Watchdog::new("an operation that uses the structure when it is dropped");
+    let count = Arc::new(builder(2).log_entries(4).build(Count::default()).unwrap());
+    let dropped = Arc::new(AtomicBool::new(false));
+    // So that the second replica, which lags, has the fewest handles, and is cloned.
+    let mut handles: Vec<_> = (0..2).map(|_| count.register_on(ReplicaId::new(0)).unwrap()).collect();
+    let op = {
+        let (count, dropped) = (Arc::downgrade(&count), Arc::clone(&dropped));
+        DropOf(Some(Box::new(move || {
+            dropped.store(true, Ordering::SeqCst);
+            in_drop(&count.upgrade().expect("it is in use"));
+        })))
+    };
+    handles[0].execute_mut(op);
+    assert!(!dropped.load(Ordering::SeqCst), "the other has it to execute");
+    change(&count);
+    assert!(dropped.load(Ordering::SeqCst));
+    drop(handles);
+}
+
+fn add(count: &NodeReplicated<Count>) {
+    count.add_replica(Place::Node(0)).unwrap();
+}
+
+fn write_often(count: &NodeReplicated<Count>) {
+    let mut handle = count.register().unwrap();
+    for _ in 0..20 {
+        handle.execute_mut(DropOf(None));
+    }
+}
+
+#[test]
+fn an_operation_that_writes_when_it_is_dropped_waits_for_no_newcomer() {
+    dropped_while(add, write_often);
+}
+
+#[test]
+fn an_operation_may_add_and_remove_replicas_when_it_is_dropped() {
+    let change = |count: &NodeReplicated<Count>| {
+        let id = count.add_replica(Place::Node(3)).unwrap();
+        count.remove_replica(id).unwrap();
+    };
+    dropped_while(add, change);
+    dropped_while(|count| count.remove_replica(ReplicaId::new(1)).unwrap(), change);
+    dropped_while(|count| count.remove_replica(ReplicaId::new(1)).unwrap(), write_often);
+}
+
 /// However it ends: others wait for it.
 struct StopOnDrop<'a>(&'a AtomicBool);
 
@@ -312,7 +391,9 @@ fn what_can_not_be_is_said() {
     ledger.remove_replica(third).unwrap();
     let error = ledger.remove_replica(ReplicaId::new(0)).unwrap_err();
     assert_eq!(error.to_string(), "replica 0 is the only one: add another before removing it");
-    for room in [0, 1, 5000] {
+    let error = builder(2).max_replicas(0).build(self::ledger(1)).unwrap_err();
+    assert_eq!(error.to_string(), "0 replicas are not possible: 1 to 1024 are allowed");
+    for room in [1, 5000] {
         let error = builder(2).max_replicas(room).build(self::ledger(1)).unwrap_err();
         assert!(matches!(error, BuildError::Replicas { .. }), "{error}");
     }

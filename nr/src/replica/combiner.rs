@@ -69,7 +69,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             response
         });
         if let Err(turn) = turn.finish() {
-            self.combine_posted(turn, Patience::Any);
+            self.combine_posted(turn, Patience::Any, &mut Garbage::new());
         }
         response
     }
@@ -94,10 +94,11 @@ impl<D: Dispatch> ReplicaSet<D> {
             |answer| result = Some(answer)
         });
         self.help_laggards(log, &turn, &reservation);
-        if let Err(turn) = turn.finish() {
-            self.combine_posted(turn, Patience::Any);
+        match turn.finish() {
+            Ok(()) => self.reclaim_promptly(&mut garbage),
+            Err(turn) => self.combine_posted(turn, Patience::Any, &mut garbage),
         }
-        self.clean_up(garbage);
+        drop(garbage);
         match result {
             Some(Ok(response)) => response,
             Some(Err(payload)) => resume(payload),
@@ -147,7 +148,17 @@ impl<D: Dispatch> ReplicaSet<D> {
     }
 
     /// Has a task done by the combiner of `replica`, which may be this thread.
-    pub(crate) fn submit(&self, replica: &Replica<D>, task: Task<D>) -> Work<D> {
+    fn submit(&self, replica: &Replica<D>, task: Task<D>) -> Work<D> {
+        self.submit_without_drops(replica, task, &mut Garbage::new())
+    }
+
+    /// As [`submit`](Self::submit), but leaves it to the caller to drop operations, which is user code that may use the structure.
+    pub(crate) fn submit_without_drops(
+        &self,
+        replica: &Replica<D>,
+        task: Task<D>,
+        garbage: &mut Garbage<D::WriteOperation>,
+    ) -> Work<D> {
         let patience = match task {
             Task::One { .. } | Task::Batch { .. } => Patience::Any,
             Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => Patience::None,
@@ -159,23 +170,29 @@ impl<D: Dispatch> ReplicaSet<D> {
         match unsafe { Turn::or_post(replica, &request) } {
             Some(turn) => {
                 // SAFETY: made here, not posted, and `combine` answers it before it lets go of the turn.
-                self.combine(turn, unsafe { RequestList::of_one(&request) }, patience);
+                self.combine(turn, unsafe { RequestList::of_one(&request) }, patience, garbage);
             }
-            None => self.await_answer(replica, &request, patience),
+            None => self.await_answer(replica, &request, patience, garbage),
         }
         abort.disarm();
         request.into_work()
     }
 
     /// Waits until a posted request is answered, combining if nobody else does.
-    fn await_answer(&self, replica: &Replica<D>, request: &Request<D>, patience: Patience) {
+    fn await_answer(
+        &self,
+        replica: &Replica<D>,
+        request: &Request<D>,
+        patience: Patience,
+        garbage: &mut Garbage<D::WriteOperation>,
+    ) {
         let backoff = Backoff::new();
         while !request.is_answered() {
             if request.is_promised() {
                 request.park_unless(|| false);
             } else if replica.queue.is_unattended() {
                 if let Some(turn) = Turn::attempt(replica) {
-                    self.combine_posted(turn, patience);
+                    self.combine_posted(turn, patience, garbage);
                 }
             } else if backoff.is_completed() {
                 replica.counters.waits.add(1);
@@ -188,17 +205,23 @@ impl<D: Dispatch> ReplicaSet<D> {
     }
 
     #[cold]
-    fn combine_posted(&self, mut turn: Turn<'_, D>, patience: Patience) {
+    fn combine_posted(&self, mut turn: Turn<'_, D>, patience: Patience, garbage: &mut Garbage<D::WriteOperation>) {
         let posted = turn.take_posted();
-        self.combine(turn, posted, patience);
+        self.combine(turn, posted, patience, garbage);
     }
 
-    /// Serves `requests`, then what is posted meanwhile, until there is nothing more or the turn is over.
-    fn combine(&self, mut turn: Turn<'_, D>, mut requests: RequestList<D>, patience: Patience) {
-        let mut garbage = Garbage::new();
+    /// Serves `requests`, then what is posted meanwhile, until there is nothing more or the turn is over. What is to be dropped
+    /// goes to `garbage`.
+    fn combine(
+        &self,
+        mut turn: Turn<'_, D>,
+        mut requests: RequestList<D>,
+        patience: Patience,
+        garbage: &mut Garbage<D::WriteOperation>,
+    ) {
         let mut asleep = RequestList::empty();
         let mut served = 0;
-        while let Some(more) = self.serve(&mut turn, requests, patience, &mut asleep, &mut garbage) {
+        while let Some(more) = self.serve(&mut turn, requests, patience, &mut asleep, garbage) {
             served += more;
             // What is to be dropped is kept no longer than what is to be executed.
             if served.max(garbage.len()) >= COMBINING_LIMIT {
@@ -207,7 +230,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             match turn.finish() {
                 Ok(()) => {
                     asleep.answer();
-                    return self.clean_up(garbage);
+                    return self.reclaim_promptly(garbage);
                 }
                 Err(still) => turn = still,
             }
@@ -215,13 +238,13 @@ impl<D: Dispatch> ReplicaSet<D> {
         }
         drop(turn);
         asleep.answer();
-        self.clean_up(garbage);
+        self.reclaim_promptly(garbage);
     }
 
-    /// What is left to do when the turn is over and no lock is held: drop operations that every replica has applied.
-    fn clean_up(&self, mut garbage: Garbage<D::WriteOperation>) {
+    /// What is left to do when the turn is over and no lock is held: find what every replica has applied, to be dropped.
+    fn reclaim_promptly(&self, garbage: &mut Garbage<D::WriteOperation>) {
         if let Some(log) = self.log.get().filter(|_| Log::<D::WriteOperation>::RECLAIMS_PROMPTLY) {
-            log.reclaim(&mut garbage);
+            log.reclaim(garbage);
         }
     }
 

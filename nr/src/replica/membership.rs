@@ -25,8 +25,10 @@
 //! **Why nobody gets stuck.** Who holds `membership` holds no combiner lock while it waits for another: it waits for combiners, each of
 //! which answers what is posted after a bounded number of rounds, and for the combiner lock of a place where nobody is, whose holder
 //! finds that out and lets go. No combiner waits for `membership`. The log waits for a newcomer that has joined and is not yet in its
-//! place; all that is left to do then is to move it in, which takes nothing but processor time.
+//! place; who moves it in may be combining, and then serves a bounded number of others before, without waiting for room. What it has
+//! found to drop it drops in the end: that is user code, which may write, and wait for the newcomer.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::dispatch::Dispatch;
@@ -57,6 +59,8 @@ impl<D: Dispatch> ReplicaSet<D> {
 
     /// Lets another replica in. A panic of `clone` goes on here and leaves things as they were.
     pub(crate) fn add(&self, clone: fn(&D) -> D, site: Site) -> Result<ReplicaId, MembershipError> {
+        // Dropped last: that is user code, which may write, and wait for the newcomer, or let replicas in and out.
+        let mut garbage = Garbage::new();
         let _membership = Membership::lock(&self.membership);
         let present: Vec<&Replica<D>> = self.present().collect();
         let vacant = |index: &usize| !self.replica(*index).is_some_and(Replica::is_present);
@@ -72,26 +76,29 @@ impl<D: Dispatch> ReplicaSet<D> {
         });
         place.settle(site);
         self.bring_home(place);
-        let work = self.submit(source, Task::Copy { clone, newcomer: index, node: site.node, copy: None });
+        let errand = Task::Copy { clone, newcomer: index, node: site.node, copy: None };
+        let work = self.submit_without_drops(source, errand, &mut garbage);
         let copy = match (work.task, work.panic) {
             (Task::Copy { copy: Some(copy), .. }, _) => copy,
             (_, Some(payload)) => resume(payload),
             _ => unreachable!("the source is present, and is copied"),
         };
-        wait_for_turn(place).install(copy);
+        wait_for_turn(place).install(*copy);
         Ok(ReplicaId(index))
     }
 
     /// Lets a replica out, and gives its structure.
-    pub(crate) fn remove(&self, id: ReplicaId) -> Result<D, MembershipError> {
+    pub(crate) fn remove(&self, id: ReplicaId) -> Result<Box<D>, MembershipError> {
+        // Dropped last, as in `add`.
+        let mut garbage = Garbage::new();
         let _membership = Membership::lock(&self.membership);
         let leaver = self.present().find(|replica| replica.index == id.0).ok_or(MembershipError::NoSuchReplica)?;
         let mut others = self.present().filter(|replica| replica.index != id.0);
         let remaining = others.next().ok_or(MembershipError::Last)?;
         let is_last = others.next().is_none();
-        let work = self.submit(leaver, Task::Leave { data: None });
+        let work = self.submit_without_drops(leaver, Task::Leave { data: None }, &mut garbage);
         if is_last {
-            self.submit(remaining, Task::Settle);
+            self.submit_without_drops(remaining, Task::Settle, &mut garbage);
         }
         match work.task {
             Task::Leave { data: Some(data) } => Ok(data),
@@ -126,7 +133,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             Task::Copy { clone, newcomer, node, copy } => {
                 self.catch_up_now(log, turn);
                 match catch(|| self.memory.help(*node, None, || turn.read(*clone))) {
-                    Ok(made) => *copy = Some(made),
+                    Ok(made) => *copy = Some(Box::new(made)),
                     Err(payload) => return work.panic = Some(payload),
                 }
                 replica.set_standing(Standing::Member);
@@ -134,7 +141,7 @@ impl<D: Dispatch> ReplicaSet<D> {
                 unsafe { log.join(*newcomer, log.applied(replica.index), garbage) };
             }
             Task::Leave { data } => {
-                *data = Some(turn.remove());
+                *data = Some(Box::new(turn.remove()));
                 // SAFETY: our turn; whoever has the next one finds the replica absent.
                 unsafe { log.leave(replica.index) };
                 log.reclaim(garbage);
@@ -183,7 +190,7 @@ impl Drop for Membership<'_> {
     }
 }
 
-/// Drops the structure of a replica that has been removed; a panic in its `Drop` ends there, as it does for the others.
+/// Drops the structure of a replica that has been removed; a panic in its `Drop` ends there.
 pub(crate) fn drop_removed<D>(data: D) {
     contain(|| drop(data));
 }

@@ -306,13 +306,15 @@ impl<D: Dispatch> ReplicaSet<D> {
         }
     }
 
-    /// An up-to-date structure; the other replicas are dropped.
+    /// An up-to-date structure; the other replicas are dropped, and a panic of that ends here.
     pub(crate) fn into_inner(self) -> D {
         if let Some(replica) = self.present().next() {
             self.catch_up(replica);
         }
-        let mut replicas = self.replicas.into_vec().into_iter().filter_map(SetOnce::into_inner);
-        let data = replicas.find_map(|replica| replica.lock.into_inner());
-        data.expect("the last replica can't be removed")
+        let replicas = self.replicas.into_vec().into_iter().filter_map(SetOnce::into_inner);
+        let mut structures = replicas.filter_map(|replica| replica.lock.into_inner());
+        let data = structures.next().expect("the last replica can't be removed");
+        structures.for_each(drop_removed);
+        data
     }
 }

@@ -3,6 +3,7 @@
 //! A request lies on the stack of the thread that makes it, which waits until it is answered; so nothing is kept per
 //! handle or per thread, and a combiner meets only requests that are pending.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::{iter, ptr};
 
@@ -58,13 +59,14 @@ pub(crate) struct Refused<T> {
     pub(crate) returned: T,
 }
 
+/// Of a size that does not depend on the structure's: it lies on a stack, and is moved.
 pub(crate) enum Task<D: Dispatch> {
     /// Bring the replica up to what is completed now.
     CatchUp,
     /// Make a copy of the replica for another, on that node, and let it take part in the log from there on.
-    Copy { clone: fn(&D) -> D, newcomer: usize, node: usize, copy: Option<D> },
+    Copy { clone: fn(&D) -> D, newcomer: usize, node: usize, copy: Option<Box<D>> },
     /// Be removed, and give the structure out.
-    Leave { data: Option<D> },
+    Leave { data: Option<Box<D>> },
     /// Go on without the log, as the only one that is left.
     Settle,
     /// Execute one operation.
@@ -529,5 +531,30 @@ impl<D: Dispatch> RequestList<D> {
             request = next;
         }
         *self = kept;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Sized<const BYTES: usize>([u8; BYTES]);
+
+    impl<const BYTES: usize> Dispatch for Sized<BYTES> {
+        type ReadOperation<'a> = ();
+        type WriteOperation = u64;
+        type Response = u64;
+        fn dispatch(&self, (): ()) -> u64 {
+            self.0.len() as u64
+        }
+        fn dispatch_mut(&mut self, op: &u64) -> u64 {
+            *op
+        }
+    }
+
+    #[test]
+    fn a_request_is_as_small_for_a_large_structure() {
+        assert_eq!(size_of::<Request<Sized<1>>>(), size_of::<Request<Sized<{ 1 << 20 }>>>());
+        assert!(size_of::<Request<Sized<1>>>() <= 128);
     }
 }
