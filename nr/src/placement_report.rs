@@ -18,9 +18,11 @@ pub struct PlacementReport {
     pub replicas: Vec<ReplicaPlacement>,
     /// Whether what is allocated for replicas comes from their nodes.
     pub memory: MemoryPlacement,
-    /// Whether the log's pages are spread over the nodes; none if it needs no spreading, or there has been none yet.
+    /// Whether the log's pages are spread over the nodes, all of those that the replicas were to begin with; none if it needs no
+    /// spreading, or there has been none yet.
     pub log_interleaved: Option<Result<(), PlaceError>>,
-    /// Whether the log lies on huge pages; none if nobody asked for them, or there has been none yet.
+    /// Whether the kernel is to give the log huge pages, as far as it has any; none if nobody asked for them, or there has been no
+    /// log yet.
     pub log_huge_pages: Option<Result<(), PlaceError>>,
 }
 
@@ -32,6 +34,8 @@ pub struct ReplicaPlacement {
     pub id: ReplicaId,
     /// The id of its NUMA node.
     pub node: usize,
+    /// The id of the node that its memory is to come from: the same, or the nearest one that has any.
+    pub memory_node: usize,
     /// The numbers of the CPUs that it is nearest to, ascending: threads there register on it.
     pub cpus: Vec<usize>,
 }
@@ -41,6 +45,7 @@ impl PlacementReport {
         let replicas = set.present().map(|replica| ReplicaPlacement {
             id: replica.id(),
             node: placement.node(replica.home()),
+            memory_node: replica.node(),
             cpus: placement.cpus(replica.home()).to_vec(),
         });
         let log = set.log().map(|log| log.placement().clone());
@@ -56,7 +61,7 @@ impl PlacementReport {
 impl fmt::Display for PlacementReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for replica in &self.replicas {
-            writeln!(f, "{}: node {}, CPUs {}", replica.id, replica.node, ranges(&replica.cpus))?;
+            writeln!(f, "{replica}")?;
         }
         write!(f, "memory of the replicas: {}", self.memory)?;
         for (what, outcome) in
@@ -69,5 +74,13 @@ impl fmt::Display for PlacementReport {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for ReplicaPlacement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, node, memory_node, cpus } = self;
+        write!(f, "{id}: node {node}, CPUs {}", ranges(cpus))?;
+        if memory_node == node { Ok(()) } else { write!(f, ", memory of node {memory_node}") }
     }
 }

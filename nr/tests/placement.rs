@@ -402,6 +402,62 @@ fn an_operating_system_of_its_own_is_asked() {
     assert_eq!(system.freed.load(Ordering::SeqCst), 1);
 }
 
+/// Panics whatever it is asked for, before or after the work.
+#[derive(Debug)]
+struct Panicking {
+    works_first: bool,
+}
+
+impl Panicking {
+    fn run(&self, work: &mut dyn FnMut()) -> Result<(), PlaceError> {
+        if self.works_first {
+            work();
+        }
+        panic!("not my day")
+    }
+}
+
+// SAFETY: it never gives memory for a log, nor moves any.
+unsafe impl PlaceMemory for Panicking {
+    fn build_on(&self, _: usize, _: &[usize], work: &mut dyn FnMut()) -> Result<(), PlaceError> {
+        work();
+        Ok(())
+    }
+
+    fn help_on(&self, _: usize, work: &mut dyn FnMut()) -> Result<(), PlaceError> {
+        self.run(work)
+    }
+
+    fn move_to(&self, _: usize, _: NonNull<u8>, _: usize) -> Result<(), PlaceError> {
+        Ok(())
+    }
+
+    fn allocate_log(&self, _: usize, _: &[usize], _: bool) -> Result<LogMemory, PlaceError> {
+        Err(PlaceError::new("none"))
+    }
+
+    unsafe fn free_log(&self, _: NonNull<u8>, _: usize) {}
+}
+
+#[test]
+fn a_system_that_panics_stops_nobody() {
+    for system in [&Panicking { works_first: true }, &Panicking { works_first: false }] {
+        let topology = Topology::from_nodes([[0], [1]]).unwrap();
+        let build = Builder::default().topology(topology).place_memory(system).log_entries(4);
+        let structure = build.build(Blocks::default()).unwrap();
+        let mut handle = structure.register_on(ReplicaId::new(0)).unwrap();
+        for number in 1..=8 {
+            assert_eq!(handle.execute_mut(Write::Push), number);
+        }
+        for _ in 0..100 {
+            assert_eq!(handle.execute_mut(Write::Nothing), 8);
+        }
+        assert_eq!(structure.register_on(ReplicaId::new(1)).unwrap().execute(()), 8);
+        let memory = structure.placement().memory.to_string();
+        assert_eq!(memory, "not placed: the implementation of PlaceMemory has panicked");
+    }
+}
+
 /// A container's seccomp profile forbids memory policies and affinities: all works, and `placement` says so.
 #[test]
 fn what_is_forbidden_is_reported_and_nothing_else_happens() {

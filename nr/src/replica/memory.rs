@@ -3,6 +3,7 @@
 use core::fmt;
 use core::ptr::NonNull;
 
+use crate::panic::{Payload, catch, discard, resume};
 use crate::replica::SetOnce;
 use crate::topology::memory::{PlaceError, PlaceMemory};
 
@@ -39,7 +40,7 @@ pub(crate) struct NodeMemory {
 struct Means {
     /// None if there are none on this system.
     system: Option<&'static dyn PlaceMemory>,
-    /// Why they are not used for helping any more.
+    /// Why they are not used any more.
     failed: SetOnce<PlaceError>,
 }
 
@@ -77,10 +78,9 @@ impl NodeMemory {
 
     /// Moves what belongs to a replica itself to its node.
     pub(crate) fn move_to<T: ?Sized>(&self, node: usize, value: &T) {
-        let Some(means) = self.means.as_ref().filter(|means| means.failed.get().is_none()) else { return };
-        let Some(system) = means.system else { return };
-        if let Err(reason) = system.move_to(node, NonNull::from(value).cast(), size_of_val(value)) {
-            means.failed.get_or_set(reason);
+        if let Some((means, system)) = self.working() {
+            let moved = catch(|| system.move_to(node, NonNull::from(value).cast(), size_of_val(value)));
+            means.note(moved);
         }
     }
 
@@ -89,22 +89,42 @@ impl NodeMemory {
         work: impl FnOnce() -> R,
         place: impl FnOnce(&'static dyn PlaceMemory, &mut dyn FnMut()) -> Result<(), PlaceError>,
     ) -> R {
-        let Some(means) = self.means.as_ref().filter(|means| means.failed.get().is_none()) else { return work() };
-        let Some(system) = means.system else { return work() };
+        let Some((means, system)) = self.working() else { return work() };
         let (mut work, mut result) = (Some(work), None);
-        let placed = place(system, &mut || {
-            if let Some(work) = work.take() {
-                result = Some(work());
-            }
+        let placed = catch(|| {
+            place(system, &mut || {
+                if let Some(work) = work.take() {
+                    result = Some(catch(work));
+                }
+            })
         });
-        if let Err(reason) = placed {
-            means.failed.get_or_set(reason);
-        }
-        // Whoever implements it: the work is done.
+        // Whoever implements it, and whatever it does, even panic: nobody waits for ever on account of it, and the work is done.
+        means.note(placed);
         match (result, work) {
-            (Some(result), _) => result,
+            (Some(Ok(result)), _) => result,
+            (Some(Err(payload)), _) => resume(payload),
             (None, Some(work)) => work(),
-            (None, None) => unreachable!("work that was taken gives a result or unwinds"),
+            (None, None) => unreachable!("work that was taken has a result"),
         }
+    }
+
+    /// The means, as long as they have not failed.
+    fn working(&self) -> Option<(&Means, &'static dyn PlaceMemory)> {
+        let means = self.means.as_ref().filter(|means| means.failed.get().is_none())?;
+        Some((means, means.system?))
+    }
+}
+
+impl Means {
+    fn note(&self, outcome: Result<Result<(), PlaceError>, Payload>) {
+        let failure = match outcome {
+            Ok(Ok(())) => return,
+            Ok(Err(reason)) => reason,
+            Err(payload) => {
+                discard(payload);
+                PlaceError::new("the implementation of PlaceMemory has panicked")
+            }
+        };
+        self.failed.get_or_set(failure);
     }
 }

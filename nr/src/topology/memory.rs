@@ -25,9 +25,10 @@ use core::ptr::NonNull;
 pub use linux::LinuxMemory;
 
 /// What an operating system does for replicas to lie on their nodes. Node ids and CPU numbers are those of the
-/// [`Topology`](super::Topology) that the structure is built with; it is not asked if that has a single node.
+/// [`Topology`](super::Topology) that the structure is built with. If that has a single node it is asked for huge pages only.
 ///
-/// An implementation that can't do what it is asked for says so by an error. If it is about replicas, it is not asked about them again.
+/// An implementation that can't do what it is asked for says so by an error, or panics. If it is about replicas, it is not asked about
+/// them again.
 ///
 /// # Safety
 /// What [`allocate_log`](Self::allocate_log) returns is as it says there: so many bytes, zeroed, aligned to 4,096 bytes at least, that nobody
@@ -49,10 +50,10 @@ pub unsafe trait PlaceMemory: fmt::Debug + Send + Sync {
     fn help_on(&self, node: usize, work: &mut dyn FnMut()) -> Result<(), PlaceError>;
 
     /// Moves the pages of memory that is in use to `node`: those that a replica's locks and slots are on, which the allocator may
-    /// have had before.
+    /// have had before. Pages that can't be moved at the moment may stay.
     ///
     /// # Errors
-    /// If they are where they were.
+    /// If none can be moved.
     fn move_to(&self, node: usize, start: NonNull<u8>, bytes: usize) -> Result<(), PlaceError>;
 
     /// New zeroed memory for a log, `bytes` of it, which are not 0, aligned to a page, whose pages come from each of `nodes` in turn if they are several, and

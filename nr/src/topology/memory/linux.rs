@@ -4,16 +4,20 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::ffi::{c_int, c_ulong, c_void};
 use core::ptr::{self, NonNull};
-use std::io;
+use std::{fs, io};
 
 use super::{LogMemory, PlaceError, PlaceMemory};
-use crate::topology::Topology;
+use crate::topology::{Topology, ranges};
 
 /// Bits of a word of a mask.
 const WORD: usize = c_ulong::BITS as usize;
 const NODE_WORDS: usize = Topology::MAX_NODES / WORD;
+/// A bit for each node.
+type NodeMask = [c_ulong; NODE_WORDS];
 /// `MPOL_MF_MOVE` of `linux/mempolicy.h`: only pages that no other process has.
 const MOVE: c_int = 2;
+/// `MPOL_F_ADDR`, of the same.
+const OF_ADDRESS: c_int = 2;
 /// A huge page of x86-64 and, with pages of 4 KiB, of AArch64.
 const HUGE_PAGE: usize = 2 << 20;
 
@@ -52,7 +56,7 @@ unsafe impl PlaceMemory for LinuxMemory {
             libc::syscall(libc::SYS_move_pages, 0, count, pages.as_ptr(), nodes.as_ptr(), status.as_mut_ptr(), MOVE)
         };
         // A positive number counts pages that have stayed.
-        if result >= 0 { Ok(()) } else { Err(refused(format_args!("move_pages to node {node}"))) }
+        if result >= 0 { Ok(()) } else { Err(refused(format_args!("move_pages to node {node}"), NO_NODE)) }
     }
 
     fn allocate_log(&self, bytes: usize, nodes: &[usize], huge: bool) -> Result<LogMemory, PlaceError> {
@@ -81,7 +85,7 @@ fn map(bytes: usize, alignment: usize) -> Result<NonNull<u8>, PlaceError> {
     // SAFETY: a new mapping, wherever there is room, touches nothing that there is.
     let mapped = unsafe { libc::mmap(ptr::null_mut(), length, protection, flags, -1, 0) };
     let Some(mapped) = NonNull::new(mapped.cast::<u8>()).filter(|_| mapped != libc::MAP_FAILED) else {
-        return Err(refused(format_args!("mmap of {length} bytes")));
+        return Err(refused(format_args!("mmap of {length} bytes"), ""));
     };
     let before = mapped.as_ptr().align_offset(alignment);
     // SAFETY: less than `alignment`, so within the mapping.
@@ -123,7 +127,37 @@ fn interleave(start: NonNull<u8>, bytes: usize, nodes: &[usize]) -> Result<(), P
             0,
         )
     };
-    if result == 0 { Ok(()) } else { Err(refused(format_args!("mbind over the nodes {nodes:?}"))) }
+    if result != 0 {
+        return Err(refused(format_args!("mbind over the nodes {nodes:?}"), NO_NODE));
+    }
+    // The kernel leaves out without a word what the machine has not or the process may not use.
+    let (_, allowed) = policy_of(Some(start))?;
+    if allowed == mask {
+        return Ok(());
+    }
+    let allowed: Vec<usize> =
+        nodes.iter().copied().filter(|node| allowed[node / WORD] >> (node % WORD) & 1 == 1).collect();
+    Err(PlaceError::new(format!(
+        "of the nodes {nodes:?} this process may have memory of {allowed:?} only, or there are no others"
+    )))
+}
+
+/// The memory policy of the calling thread, or of the memory at an address.
+fn policy_of(address: Option<NonNull<u8>>) -> Result<(c_int, NodeMask), PlaceError> {
+    let (mut mode, mut nodes) = (0, [0; NODE_WORDS]);
+    let flags = if address.is_some() { OF_ADDRESS } else { 0 };
+    // SAFETY: writes a number and as many bits as the mask has; looks at nothing at the address.
+    let got = unsafe {
+        libc::syscall(
+            libc::SYS_get_mempolicy,
+            &raw mut mode,
+            nodes.as_mut_ptr(),
+            Topology::MAX_NODES + 1,
+            address.map_or(ptr::null_mut(), NonNull::as_ptr),
+            flags,
+        )
+    };
+    if got == 0 { Ok((mode, nodes)) } else { Err(refused(format_args!("get_mempolicy"), NO_NODE)) }
 }
 
 fn use_huge_pages(start: NonNull<u8>, bytes: usize) -> Result<(), PlaceError> {
@@ -131,12 +165,23 @@ fn use_huge_pages(start: NonNull<u8>, bytes: usize) -> Result<(), PlaceError> {
         let reason = format!("the log has {bytes} bytes, and a huge page {HUGE_PAGE}: choose more entries");
         return Err(PlaceError::new(reason));
     }
+    // The kernel takes the advice also where it will not follow it.
+    let enabled = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
+    if !enabled.contains("[always]") && !enabled.contains("[madvise]") {
+        return Err(PlaceError::new(
+            "the kernel gives no transparent huge pages: see /sys/kernel/mm/transparent_hugepage/enabled",
+        ));
+    }
+    // SAFETY: only asks.
+    if unsafe { libc::prctl(libc::PR_GET_THP_DISABLE, 0, 0, 0, 0) } == 1 {
+        return Err(PlaceError::new("huge pages are turned off for this process (PR_SET_THP_DISABLE)"));
+    }
     // SAFETY: advice about memory of ours; changes nothing in it.
     let result = unsafe { libc::madvise(start.as_ptr().cast::<c_void>(), bytes, libc::MADV_HUGEPAGE) };
-    if result == 0 { Ok(()) } else { Err(refused(format_args!("madvise for huge pages"))) }
+    if result == 0 { Ok(()) } else { Err(refused(format_args!("madvise for huge pages"), "")) }
 }
 
-fn node_mask(nodes: &[usize]) -> Result<[c_ulong; NODE_WORDS], PlaceError> {
+fn node_mask(nodes: &[usize]) -> Result<NodeMask, PlaceError> {
     let mut mask = [0; NODE_WORDS];
     for &node in nodes {
         let word = mask.get_mut(node / WORD);
@@ -146,13 +191,15 @@ fn node_mask(nodes: &[usize]) -> Result<[c_ulong; NODE_WORDS], PlaceError> {
     Ok(mask)
 }
 
-/// The error of the last system call.
-fn refused(what: impl core::fmt::Display) -> PlaceError {
+const NO_NODE: &str = " (the machine has no such node, or this process may not use it)";
+
+/// The error of the last system call; `invalid` says what it means that it was not valid.
+fn refused(what: impl core::fmt::Display, invalid: &str) -> PlaceError {
     let error = io::Error::last_os_error();
     let advice = match error.raw_os_error() {
         Some(libc::EPERM) => " (a container's seccomp profile often forbids it)",
         Some(libc::ENOSYS) => " (this kernel is built without NUMA support)",
-        Some(libc::EINVAL) => " (the machine has no such node, or this process may not use it)",
+        Some(libc::EINVAL) => invalid,
         _ => "",
     };
     PlaceError::new(format!("{what}: {error}{advice}"))
@@ -161,23 +208,16 @@ fn refused(what: impl core::fmt::Display) -> PlaceError {
 /// Gives the calling thread the memory policy back that it had.
 struct RestorePolicy {
     mode: c_int,
-    nodes: [c_ulong; NODE_WORDS],
+    nodes: NodeMask,
 }
 
 impl RestorePolicy {
     /// Has the thread's new pages come from `node` as long as there are any.
     fn after_preferring(node: usize) -> Result<Self, PlaceError> {
         let wanted = node_mask(&[node])?;
-        let (mut mode, mut nodes) = (0, [0; NODE_WORDS]);
-        // SAFETY: writes a number and as many bits as the mask has.
-        let got = unsafe {
-            libc::syscall(libc::SYS_get_mempolicy, &raw mut mode, nodes.as_mut_ptr(), Topology::MAX_NODES + 1, 0, 0)
-        };
-        if got != 0 {
-            return Err(refused(format_args!("get_mempolicy")));
-        }
+        let (mode, nodes) = policy_of(None)?;
         if set_policy(libc::MPOL_PREFERRED, &wanted) != 0 {
-            return Err(refused(format_args!("set_mempolicy for node {node}")));
+            return Err(refused(format_args!("set_mempolicy for node {node}"), NO_NODE));
         }
         Ok(Self { mode, nodes })
     }
@@ -190,7 +230,7 @@ impl Drop for RestorePolicy {
     }
 }
 
-fn set_policy(mode: c_int, nodes: &[c_ulong; NODE_WORDS]) -> i64 {
+fn set_policy(mode: c_int, nodes: &NodeMask) -> i64 {
     // The policies without nodes want none named.
     let bits = if nodes.iter().all(|word| *word == 0) { 0 } else { Topology::MAX_NODES + 1 };
     let mask = if bits == 0 { ptr::null() } else { nodes.as_ptr() };
@@ -210,7 +250,7 @@ impl RestoreAffinity {
         let bytes = size_of_val(&before[..]);
         // SAFETY: writes at most so many bytes.
         if unsafe { libc::sched_getaffinity(0, bytes, before.as_mut_ptr().cast()) } < 0 {
-            return Err(refused(format_args!("sched_getaffinity")));
+            return Err(refused(format_args!("sched_getaffinity"), ""));
         }
         let mut wanted: Vec<c_ulong> = alloc::vec![0; Topology::MAX_CPUS / WORD];
         for cpu in cpus {
@@ -219,7 +259,10 @@ impl RestoreAffinity {
         }
         // SAFETY: reads so many bytes.
         if unsafe { libc::sched_setaffinity(0, bytes, wanted.as_ptr().cast()) } != 0 {
-            return Err(refused(format_args!("sched_setaffinity to the CPUs of a node")));
+            return Err(refused(
+                format_args!("sched_setaffinity to the CPUs {}", ranges(cpus)),
+                " (the machine has none of them, or this process may use none)",
+            ));
         }
         Ok(Self { cpus: before })
     }
@@ -238,19 +281,9 @@ mod tests {
     use super::*;
 
     /// Mode and nodes of the calling thread, and its CPUs.
-    fn state() -> (c_int, [c_ulong; NODE_WORDS], Vec<c_ulong>) {
-        let mut state = (-1, [0; NODE_WORDS], alloc::vec![0; Topology::MAX_CPUS / WORD]);
-        // SAFETY: as in `after_preferring`.
-        unsafe {
-            libc::syscall(
-                libc::SYS_get_mempolicy,
-                &raw mut state.0,
-                state.1.as_mut_ptr(),
-                Topology::MAX_NODES + 1,
-                0,
-                0,
-            )
-        };
+    fn state() -> (c_int, NodeMask, Vec<c_ulong>) {
+        let (mode, nodes) = policy_of(None).unwrap_or((-1, [0; NODE_WORDS]));
+        let mut state = (mode, nodes, alloc::vec![0; Topology::MAX_CPUS / WORD]);
         // SAFETY: as in `after_binding_to`.
         unsafe { libc::sched_getaffinity(0, size_of_val(&state.2[..]), state.2.as_mut_ptr().cast()) };
         state
