@@ -73,6 +73,9 @@ impl Placement {
         let founders: Vec<usize> = match replicas {
             Replicas::PerNumaNode => (0..nodes).collect(),
             Replicas::PerCacheDomain => (nodes..homes.len()).collect(),
+            Replicas::Count(count) if count.get() < nodes => {
+                far_apart(nodes, count.get(), |a, b| topology.distance(homes[a].node, homes[b].node))
+            }
             // One too many is enough to be refused.
             Replicas::Count(count) => (0..nodes).cycle().take(count.get().min(MAX_REPLICAS + 1)).collect(),
         };
@@ -200,6 +203,23 @@ impl Placement {
     }
 }
 
+/// `count` of the first `nodes` homes that are far from each other, ascending: nodes of one socket are near each other, and have
+/// numbers in a row.
+fn far_apart(nodes: usize, count: usize, distance: impl Fn(usize, usize) -> Option<u32>) -> Vec<usize> {
+    if distance(0, 0).is_none() {
+        return (0..count).map(|index| index * nodes / count).collect();
+    }
+    let mut chosen: Vec<usize> = Vec::new();
+    while chosen.len() < count {
+        let nearest_chosen = |node: &usize| chosen.iter().map(|other| distance(*node, *other)).min();
+        let left = (0..nodes).filter(|node| !chosen.contains(node));
+        // Of several that are equally far the first.
+        chosen.extend(left.rev().max_by_key(nearest_chosen));
+    }
+    chosen.sort_unstable();
+    chosen
+}
+
 /// From a processor to a home, the nearest first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Distance {
@@ -260,6 +280,25 @@ mod tests {
         assert_eq!(founders(Replicas::Count(NonZeroUsize::new(3).unwrap())), homes);
         let placement = Placement::new(topology.clone(), Replicas::PerNumaNode).unwrap();
         assert_eq!(placement.home_at(Place::Node(2)), None);
+    }
+
+    #[test]
+    fn few_replicas_are_far_apart() {
+        let nodes = |text: &str, count| {
+            let placement =
+                Placement::new(text.parse().unwrap(), Replicas::Count(NonZeroUsize::new(count).unwrap())).unwrap();
+            placement.founders().iter().map(|home| placement.node(*home)).collect::<Vec<_>>()
+        };
+        let four = "node 0: cpus 0\nnode 1: cpus 1\nnode 2: cpus 2\nnode 3: cpus 3\n";
+        let two_sockets = "distances: 10 12 21 21 / 12 10 21 21 / 21 21 10 12 / 21 21 12 10";
+        let alternating = "distances: 10 21 12 21 / 21 10 21 12 / 12 21 10 21 / 21 12 21 10";
+        assert_eq!(nodes(four, 2), [0, 2]);
+        assert_eq!(nodes(four, 3), [0, 1, 2]);
+        assert_eq!(nodes(&[four, two_sockets].concat(), 1), [0]);
+        assert_eq!(nodes(&[four, two_sockets].concat(), 2), [0, 2]);
+        assert_eq!(nodes(&[four, two_sockets].concat(), 3), [0, 1, 2]);
+        assert_eq!(nodes(&[four, alternating].concat(), 2), [0, 1]);
+        assert_eq!(nodes(&[four, two_sockets].concat(), 6), [0, 1, 2, 3, 0, 1]);
     }
 
     #[test]

@@ -178,8 +178,8 @@ impl Topology {
     /// Replaces the cache domains of every node; each domain is given as its CPU numbers, in any
     /// order.
     ///
-    /// CPUs of a node that no domain names form one further domain of that node. The topology
-    /// counts as made by hand from then on. Takes O(*n* log *n*) for *n* CPUs.
+    /// CPUs of a node that no domain names form one further domain of that node, and each CPU is a core of its own again, until
+    /// [`with_cores`](Self::with_cores). The topology counts as made by hand from then on. Takes O(*n* log *n*) for *n* CPUs.
     ///
     /// # Errors
     ///

@@ -130,16 +130,30 @@ impl Parsed {
         let cpus = clauses.next().and_then(|clause| clause.strip_prefix("cpus")).ok_or_else(expected)?;
         self.ids.push(id);
         self.nodes.push(list(cpus)?);
-        for clause in clauses {
+        let (mut caches, mut cores, mut memory) = (None, None, None);
+        for clause in clauses.filter(|clause| !clause.is_empty()) {
             let (name, value) = clause.split_once(' ').unwrap_or((clause, ""));
             match name {
-                "caches" => self.caches.append(&mut groups(value)?),
-                "cores" => self.cores.append(&mut groups(value)?),
-                "memory" => self.memory.push((id, bytes(value)?)),
+                "caches" => once(&mut caches, self.groups(value)?, name)?,
+                "cores" => once(&mut cores, self.groups(value)?, name)?,
+                "memory" => once(&mut memory, bytes(value)?, name)?,
                 _ => return Err(format!("`caches`, `cores` or `memory` is expected, not {clause:?}")),
             }
         }
+        self.caches.extend(caches.into_iter().flatten());
+        self.cores.extend(cores.into_iter().flatten());
+        self.memory.extend(memory.map(|bytes| (id, bytes)));
         Ok(())
+    }
+
+    /// Lists of CPUs of the last node.
+    fn groups(&self, text: &str) -> Result<Vec<Vec<usize>>, String> {
+        let groups: Vec<Vec<usize>> = text.split('|').map(list).collect::<Result<_, String>>()?;
+        let node = self.nodes.last().map_or(&[][..], Vec::as_slice);
+        match groups.iter().flatten().find(|cpu| node.binary_search(cpu).is_err()) {
+            None => Ok(groups),
+            Some(stranger) => Err(format!("CPU {stranger} is not one of the node's")),
+        }
     }
 
     fn build(self) -> Result<Topology, TopologyError> {
@@ -165,10 +179,6 @@ fn once<T>(place: &mut Option<T>, value: T, name: &str) -> Result<(), String> {
 
 fn list(text: &str) -> Result<Vec<usize>, String> {
     parse_list(text.trim(), Topology::MAX_CPUS)
-}
-
-fn groups(text: &str) -> Result<Vec<Vec<usize>>, String> {
-    text.split('|').map(list).collect()
 }
 
 fn bytes(text: &str) -> Result<u64, String> {
@@ -245,6 +255,9 @@ usable: 0-11
         assert!(error("node 0: cpus 0; memory 16 GB").starts_with("line 1: \"16 GB\" is not a number of bytes"));
         assert!(error("node 0: cpus 0; memory 16777216 TiB").starts_with("line 1: "));
         assert_eq!(error("node 0: cpus 0\nusable: 0\nusable: 0"), "line 3: `usable` is given a second time");
+        assert_eq!(error("node 0: cpus 0; memory 1; memory 2"), "line 1: `memory` is given a second time");
+        assert_eq!(error("node 0: cpus 0; caches 1\nnode 1: cpus 1"), "line 1: CPU 1 is not one of the node's");
+        assert!("node 0: cpus 0;".parse::<Topology>().is_ok());
         assert_eq!(
             error("node 0: cpus 0\nnode 1: cpus 0"),
             "CPU 0 is named twice, in node 0 and again in node 1; each CPU may be named once"
