@@ -33,9 +33,9 @@ struct Options {
     /// The most replicas at once.
     #[arg(long, value_name = "NUMBER", default_value = "3", value_parser = whole(2..=32))]
     most: usize,
-    /// Threads that read.
-    #[arg(long, value_name = "NUMBER", default_value = "2", value_parser = whole(1..=1024))]
-    readers: usize,
+    /// Threads that read. By default one less than there are CPUs: one is for the thread that writes.
+    #[arg(long, value_name = "NUMBER", value_parser = whole(1..=1024))]
+    readers: Option<usize>,
     /// How long each number of replicas is watched, in seconds.
     #[arg(long, default_value_t = 0.5)]
     seconds: f64,
@@ -65,10 +65,11 @@ fn run(options: &Options) -> Result {
     let one = Replicas::Count(NonZeroUsize::MIN);
     let map = Map((0..options.entries as u64).map(|key| (key, key)).collect());
     let map = Builder::default().replicas(one).build(map)?;
+    let readers = options.readers.unwrap_or(map.topology().usable_cpus().len() - 1).max(1) as u64;
     let (reads, writes, stop) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     say!("{:>9} {:>10} {:>16} {:>16}  change", "replicas", "memory", "reads a second", "writes a second");
     thread::scope(|scope| {
-        for seed in 1..=options.readers as u64 {
+        for seed in 1..=readers {
             let (map, reads, stop) = (&map, &reads, &stop);
             scope.spawn(move || {
                 let mut handle = map.register().expect("there is a replica");
@@ -117,8 +118,9 @@ fn run(options: &Options) -> Result {
 
 /// Up to `most` replicas and down to one.
 fn come_and_go(map: &NodeReplicated<Map>, most: usize, watch: impl Fn(&str)) -> Result {
-    let nodes: Vec<usize> =
-        map.topology().nodes().iter().filter(|node| !node.cpus().is_empty()).map(|node| node.id()).collect();
+    let topology = map.topology();
+    let usable = topology.nodes().iter().filter(|node| node.cpus().iter().any(|cpu| topology.is_usable(*cpu)));
+    let nodes: Vec<usize> = usable.map(|node| node.id()).collect();
     watch("to begin with");
     while map.replicas() < most {
         let node = nodes[map.replicas() % nodes.len()];

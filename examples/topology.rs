@@ -72,7 +72,12 @@ fn run(options: &Options) -> Result {
         None => Replicas::PerNumaNode,
     };
     let structure = Builder::default().topology(topology.clone()).replicas(replicas).build(Nothing)?;
-    say!("{}", structure.placement());
+    let placement = structure.placement();
+    match options.file {
+        None => say!("{placement}"),
+        // Of a machine that is not this one only the plan means anything.
+        Some(_) => placement.replicas.iter().for_each(|replica| say!("{replica}")),
+    }
     match structure.stats().log {
         Some(log) => say!("log: {} entries", log.capacity),
         None => say!("log: none, as there is one replica"),
