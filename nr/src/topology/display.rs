@@ -10,6 +10,9 @@ impl Display for Topology {
         if self.usable.len() < self.cpus() {
             write!(f, ", of which this process may use {}", Ranges(&self.usable))?;
         }
+        if let Some(nodes) = &self.usable_memory {
+            write!(f, ", of which this process may use the memory of {}", Ranges(nodes))?;
+        }
         for node in &self.nodes {
             write!(f, "\n  {node}")?;
         }

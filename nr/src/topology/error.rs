@@ -89,6 +89,8 @@ pub enum TopologyError {
     },
     /// None of the CPUs that may be used is in a node.
     NoUsableCpu,
+    /// None of the nodes whose memory may be used has any.
+    NoUsableMemory,
     /// A text form is not written as it should be.
     Text {
         /// The line, from 1.
@@ -153,6 +155,7 @@ impl fmt::Display for TopologyError {
                  than that of the node to itself"
             ),
             Self::NoUsableCpu => write!(f, "none of the CPUs that may be used is in a node; at least one must be"),
+            Self::NoUsableMemory => write!(f, "none of the nodes whose memory may be used has any; at least one must"),
             Self::Text { line, reason } => write!(f, "line {line}: {reason}"),
         }
     }

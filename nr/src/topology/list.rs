@@ -24,8 +24,10 @@ pub(super) fn parse_list(text: &str, limit: usize) -> Result<Vec<usize>, String>
     Ok(numbers)
 }
 
+/// Digits and nothing else: Rust's numbers may have a sign too.
 pub(super) fn parse_number(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a number"))
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).ok_or_else(|| format!("{text:?} is not a number"))
 }
 
 #[cfg(test)]
@@ -41,7 +43,7 @@ mod tests {
         for odd in ["3-1", "0-3,2-5", "1,1", "2,1", "0-12", "0-4294967295", "0-99999999999999999999"] {
             assert!(list(odd).is_err(), "{odd}");
         }
-        for odd in ["-", "1-", "-1", "0,,1", ",", "0-1-2", "0 1", "0x1", "0-3:1/2", "\0"] {
+        for odd in ["-", "1-", "-1", "0,,1", ",", "0-1-2", "0 1", "0x1", "0-3:1/2", "\0", "+1", "0-+1"] {
             assert!(list(odd).is_err(), "{odd}");
         }
     }

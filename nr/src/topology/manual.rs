@@ -2,7 +2,7 @@
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
-use super::{Core, Source, Topology, TopologyError};
+use super::{Core, Node, Source, Topology, TopologyError};
 
 impl Topology {
     /// Gives the nodes other ids than 0, 1, 2 …: as many as there are nodes, ascending.
@@ -189,16 +189,74 @@ impl Topology {
         Ok(self)
     }
 
+    /// Says the memory of which nodes the process may use, by their ids, in any order; that of replicas on others comes from the nearest of
+    /// these.
+    ///
+    /// # Errors
+    /// [`UnknownNode`](TopologyError::UnknownNode): there is no node of that id. [`NoUsableMemory`](TopologyError::NoUsableMemory): none of
+    /// them has memory.
+    ///
+    /// ```
+    /// use nr::topology::Topology;
+    ///
+    /// let topology = Topology::from_nodes([0..2, 2..4])?.with_usable_memory([1])?;
+    /// assert!(topology.has_usable_memory(1) && !topology.has_usable_memory(0));
+    /// # Ok::<(), nr::topology::TopologyError>(())
+    /// ```
+    pub fn with_usable_memory(mut self, ids: impl IntoIterator<Item = usize>) -> Result<Self, TopologyError> {
+        let mut usable = Vec::new();
+        for id in ids {
+            self.position(id).ok_or(TopologyError::UnknownNode { id })?;
+            usable.push(id);
+        }
+        usable.sort_unstable();
+        usable.dedup();
+        if !self.restrict_memory_to(&usable) {
+            return Err(TopologyError::NoUsableMemory);
+        }
+        self.source = Source::Manual;
+        Ok(self)
+    }
+
+    /// Restricts memory to that of the nodes with these ids, ascending, if that leaves any.
+    pub(super) fn restrict_memory_to(&mut self, ids: &[usize]) -> bool {
+        let may = |node: &&Node| node.memory() != Some(0) && ids.binary_search(&node.id()).is_ok();
+        let usable: Vec<usize> = self.nodes.iter().filter(may).map(Node::id).collect();
+        let all = self.nodes.iter().filter(|node| node.memory() != Some(0)).count();
+        let any = !usable.is_empty();
+        if any {
+            self.usable_memory = (usable.len() < all).then_some(usable);
+        }
+        any
+    }
+
+    /// Whether the node has memory, as far as is known, and this process may use it: on Linux a control group's cpuset may forbid
+    /// it. False if there is no such node. Takes O(log *n*) for *n* nodes.
+    pub fn has_usable_memory(&self, id: usize) -> bool {
+        let has = self.position(id).is_some_and(|position| self.nodes[position].memory() != Some(0));
+        has && self.usable_memory.as_ref().is_none_or(|usable| usable.binary_search(&id).is_ok())
+    }
+
+    /// Where in the list of nodes the one with that id is.
+    fn position(&self, id: usize) -> Option<usize> {
+        self.nodes.binary_search_by_key(&id, Node::id).ok()
+    }
+
     /// Whether two topologies say the same of the machine, wherever they come from.
     pub fn is_same_machine(&self, other: &Self) -> bool {
-        self.nodes == other.nodes && self.distances == other.distances && self.usable == other.usable
+        self.nodes == other.nodes
+            && self.distances == other.distances
+            && self.usable == other.usable
+            && self.usable_memory == other.usable_memory
     }
 
     /// How far it is from one node to another, both given by their ids: 10 is near, 20 twice as long to wait. `None` if one of
-    /// them is unknown, or the distances are. Takes O(*n*) for *n* nodes.
+    /// them is unknown, or the distances are. Takes O(log *n*) for *n* nodes.
     pub fn distance(&self, from: usize, to: usize) -> Option<u32> {
-        let position = |id| self.nodes.iter().position(|node| node.id() == id);
-        let (from, to) = (position(from)?, position(to)?);
+        if self.distances.is_empty() {
+            return None;
+        }
+        let (from, to) = (self.position(from)?, self.position(to)?);
         self.distances.get(from * self.nodes.len() + to).copied()
     }
 
@@ -293,6 +351,10 @@ mod tests {
         assert_eq!(two().with_usable_cpus([9, 4, 1, 4]).unwrap().usable_cpus(), [1, 4]);
         assert_eq!(two().with_usable_cpus(6..).unwrap().usable_cpus(), [6, 7]);
         assert_eq!(two().with_memory([(2, 1)]), Err(TopologyError::UnknownNode { id: 2 }));
+        assert_eq!(two().with_usable_memory([2]), Err(TopologyError::UnknownNode { id: 2 }));
+        let second = two().with_memory([(0, 0)]).unwrap();
+        assert_eq!(second.clone().with_usable_memory([0]), Err(TopologyError::NoUsableMemory));
+        assert!(second.with_usable_memory([1]).unwrap().usable_memory.is_none(), "that is all there is");
         let memory_only = Topology::from_nodes([vec![0], vec![]]).unwrap();
         assert_eq!(memory_only.with_memory([(0, 0), (1, 0)]), Err(TopologyError::EmptyNode { id: 1 }));
     }

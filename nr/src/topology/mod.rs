@@ -54,6 +54,8 @@ pub struct Topology {
     distances: Vec<u32>,
     /// Of the CPUs those that this process may use. Ascending, never empty.
     usable: Vec<usize>,
+    /// The ids of the nodes whose memory this process may use, ascending, if these are not all that have any.
+    usable_memory: Option<Vec<usize>>,
     source: Source,
 }
 
@@ -90,7 +92,8 @@ impl Topology {
     /// On Linux with the feature `std` it comes from `/sys/devices/system`: the online nodes, with
     /// the ids that the kernel gave them, and their online CPUs. A node with memory and no CPU is
     /// kept. A node whose caches the kernel does not describe is a single cache domain; memory, distances and cores are left out where
-    /// they are not described. Which CPUs the process may use comes from `/proc/self/task`. Elsewhere,
+    /// they are not described. Which CPUs the process may use, and which nodes' memory, comes from `/proc/self`. A node with neither CPUs nor memory is
+    /// left out. Elsewhere,
     /// and where those files are missing or contradict each other, the answer is that of
     /// [`single`](Self::single), and [`source`](Self::source) says why.
     ///
@@ -121,7 +124,7 @@ impl Topology {
     pub fn detect_with_hwloc() -> Result<Self, String> {
         let mut topology = hwloc::read()?;
         #[cfg(target_os = "linux")]
-        topology.restrict_to(&sysfs::allowed_cpus("/proc/self/task".as_ref()));
+        restrict_to_this_process(&mut topology);
         Ok(topology)
     }
 
@@ -269,6 +272,7 @@ impl Topology {
             nodes: vec![Node::new(0, cpus.clone())],
             distances: Vec::new(),
             usable: cpus,
+            usable_memory: None,
             source,
         }
     }
@@ -279,8 +283,14 @@ impl Topology {
     where
         C: IntoIterator<Item = usize>,
     {
-        let mut topology =
-            Self { nodes: Vec::new(), node_of_cpu: BTreeMap::new(), distances: Vec::new(), usable: Vec::new(), source };
+        let mut topology = Self {
+            nodes: Vec::new(),
+            node_of_cpu: BTreeMap::new(),
+            distances: Vec::new(),
+            usable: Vec::new(),
+            usable_memory: None,
+            source,
+        };
         for (id, cpus) in nodes {
             topology.push_node(id, cpus)?;
         }
@@ -392,8 +402,14 @@ pub fn current_cpu() -> Option<usize> {
 #[cfg(all(target_os = "linux", feature = "std"))]
 fn read_machine() -> Result<Topology, String> {
     let mut topology = sysfs::read(sysfs::ROOT.as_ref())?;
-    topology.restrict_to(&sysfs::allowed_cpus("/proc/self/task".as_ref()));
+    restrict_to_this_process(&mut topology);
     Ok(topology)
+}
+
+#[cfg(all(target_os = "linux", feature = "std"))]
+fn restrict_to_this_process(topology: &mut Topology) {
+    topology.restrict_to(&sysfs::allowed_cpus("/proc/self/task".as_ref()));
+    topology.restrict_memory_to(&sysfs::allowed_memory("/proc/self/status".as_ref()));
 }
 
 #[cfg(not(all(target_os = "linux", feature = "std")))]

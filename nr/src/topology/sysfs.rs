@@ -13,12 +13,18 @@ pub(super) const ROOT: &str = "/sys/devices/system";
 /// The topology below `root`, which is [`ROOT`] except in tests.
 pub(super) fn read(root: &Path) -> Result<Topology, String> {
     let online = read_list(&root.join("cpu/online"), Topology::MAX_CPUS)?;
-    let mut nodes = Vec::new();
-    for id in read_list(&root.join("node/online"), Topology::MAX_NODES)? {
+    let (mut nodes, mut left_out) = (Vec::new(), Vec::new());
+    for (index, id) in read_list(&root.join("node/online"), Topology::MAX_NODES)?.into_iter().enumerate() {
         let cpulist = root.join(format!("node/node{id}/cpulist"));
         let mut cpus = read_list(&cpulist, Topology::MAX_CPUS)?;
         cpus.retain(|cpu| online.binary_search(cpu).is_ok());
-        nodes.push((id, cpus));
+        let memory = memory(&root.join(format!("node/node{id}/meminfo")));
+        // Such places are kept for what may come, memory of a device for example.
+        if !cpus.is_empty() || memory != Some(0) {
+            nodes.push((id, cpus));
+        } else {
+            left_out.push(index);
+        }
     }
     let mut topology = Topology::assemble(nodes, Source::Sysfs).map_err(about(root))?;
 
@@ -27,12 +33,13 @@ pub(super) fn read(root: &Path) -> Result<Topology, String> {
         domains.extend(cache_domains(root, node.cpus())?);
     }
     topology.set_cache_domains(domains).map_err(about(root))?;
-    describe(root, &mut topology);
+    describe(root, &mut topology, &left_out);
     Ok(topology)
 }
 
-/// Adds what is good to know: memory, distances, cores. What is missing or makes no sense is left out.
-fn describe(root: &Path, topology: &mut Topology) {
+/// Adds what is good to know: memory, distances, cores. What is missing or makes no sense is left out, and so are the distances to nodes
+/// that are, given by their place among all.
+fn describe(root: &Path, topology: &mut Topology, left_out: &[usize]) {
     let mut distances: Vec<Vec<u32>> = Vec::new();
     for node in topology.nodes_mut() {
         let folder = root.join(format!("node/node{}", node.id()));
@@ -40,7 +47,8 @@ fn describe(root: &Path, topology: &mut Topology) {
             node.set_memory(bytes);
         }
         let row = fs::read_to_string(folder.join("distance")).unwrap_or_default();
-        distances.push(row.split_whitespace().map_while(|distance| distance.parse().ok()).collect());
+        let row = row.split_whitespace().enumerate().filter(|(index, _)| !left_out.contains(index));
+        distances.push(row.map_while(|(_, distance)| distance.parse().ok()).collect());
     }
     // Refused as a whole if it is not whole.
     let _ = topology.set_distances(distances);
@@ -82,6 +90,13 @@ pub(super) fn allowed_cpus(tasks: &Path) -> Vec<usize> {
     let cpus = lists.iter().flat_map(|list| parse_list(list, Topology::MAX_CPUS).unwrap_or_default());
     let allowed: BTreeSet<usize> = cpus.collect();
     allowed.into_iter().collect()
+}
+
+/// The nodes whose memory this process may use, ascending, as the file `status` says; none if it does not.
+pub(super) fn allowed_memory(status: &Path) -> Vec<usize> {
+    let status = fs::read_to_string(status).unwrap_or_default();
+    let list = status.lines().find_map(|line| line.strip_prefix("Mems_allowed_list:"));
+    list.and_then(|list| parse_list(list.trim(), Topology::MAX_NODES).ok()).unwrap_or_default()
 }
 
 /// The groups of one node's CPUs that share a last-level cache; none if the kernel does not
@@ -342,15 +357,31 @@ mod tests {
             .file("cpu/cpu2/topology/thread_siblings_list", "2\n");
         let topology = read(&tree.root).unwrap();
         let memory: Vec<Option<u64>> = topology.nodes().iter().map(Node::memory).collect();
-        assert_eq!(memory, [Some(2 << 20), None, Some(0)]);
-        assert_eq!(topology.distance(2, 3), Some(31));
+        assert_eq!(memory, [Some(2 << 20), None], "the node with neither CPUs nor memory is left out");
+        assert_eq!((topology.distance(0, 2), topology.distance(2, 3)), (Some(21), None));
         assert_eq!(topology.nodes()[0].cores().len(), 1);
         assert_eq!(topology.nodes()[1].cores().len(), 2);
+        assert!(topology.to_text().parse::<Topology>().unwrap().is_same_machine(&topology));
 
         let tree = tree.file("node/node2/distance", "21 10\n").file("cpu/cpu0/topology/thread_siblings_list", "0-2\n");
         let topology = read(&tree.root).unwrap();
-        assert_eq!(topology.distance(2, 3), None, "not a square");
+        assert_eq!(topology.distance(0, 2), Some(21), "what is said of a node that is left out does not matter");
+        let tree = tree.file("node/node2/distance", "21\n");
+        assert_eq!(read(&tree.root).unwrap().distance(0, 2), None, "not a square");
         assert_eq!(topology.nodes()[0].cores().len(), 2, "a core across nodes");
+    }
+
+    #[test]
+    fn memory_that_is_forbidden_is_not_usable() {
+        let tree = Tree::new("mems", "0-3\n", &[(0, "0-1\n"), (1, "2-3\n")])
+            .file("status", "Name:\tx\nMems_allowed:\t00000000,00000002\nMems_allowed_list:\t1\n");
+        let mut topology = read(&tree.root).unwrap();
+        assert!(topology.restrict_memory_to(&allowed_memory(&tree.root.join("status"))));
+        assert_eq!([0, 1, 2].map(|id| topology.has_usable_memory(id)), [false, true, false]);
+        assert!(topology.to_text().ends_with("usable memory: 1\n"));
+        assert!(topology.to_text().parse::<Topology>().unwrap().is_same_machine(&topology));
+        assert!(!topology.restrict_memory_to(&allowed_memory(&tree.root.join("nowhere"))), "not said");
+        assert!(topology.has_usable_memory(1));
     }
 
     #[test]

@@ -4,7 +4,8 @@ use alloc::{format, string::String, vec::Vec};
 use core::fmt::Write;
 use core::str::FromStr;
 
-use super::{Topology, TopologyError, list::parse_list, ranges};
+use super::list::{parse_list, parse_number};
+use super::{Topology, TopologyError, ranges};
 
 impl Topology {
     /// The topology as text that [`from_str`](Self::from_str) reads, with everything but its source.
@@ -46,6 +47,9 @@ impl Topology {
         if self.usable.len() < self.cpus() {
             let _ = writeln!(text, "usable: {}", ranges(&self.usable));
         }
+        if let Some(nodes) = &self.usable_memory {
+            let _ = writeln!(text, "usable memory: {}", ranges(nodes));
+        }
         text
     }
 }
@@ -64,8 +68,9 @@ impl Topology {
 /// * `node ID: cpus LIST`, by ascending id, with the CPUs as the kernel lists them. After it, in any order and each after a semicolon:
 ///   `caches` and the CPUs of each last-level cache; `cores` and the CPUs of each core with several hardware threads; `memory` and a number of
 ///   bytes, or of `KiB`, `MiB`, `GiB` or `TiB`.
-/// * `distances:` and a row for each node, as in [`with_distances`](Topology::with_distances); and `usable:`, as in
-///   [`with_usable_cpus`](Topology::with_usable_cpus).
+/// * `distances:` and a row for each node, as in [`with_distances`](Topology::with_distances); `usable:` and CPUs, as in
+///   [`with_usable_cpus`](Topology::with_usable_cpus); and `usable memory:` and the ids of nodes, as in
+///   [`with_usable_memory`](Topology::with_usable_memory).
 /// * Empty lines, and what follows a `#`, are left out.
 ///
 /// # Errors
@@ -103,6 +108,7 @@ struct Parsed {
     memory: Vec<(usize, u64)>,
     distances: Option<Vec<Vec<u32>>>,
     usable: Option<Vec<usize>>,
+    usable_memory: Option<Vec<usize>>,
 }
 
 impl Parsed {
@@ -112,6 +118,10 @@ impl Parsed {
             let row = |row: &str| row.split_whitespace().map(number).collect();
             let rows: Result<Vec<Vec<u32>>, String> = rows.split('/').map(row).collect();
             return once(&mut self.distances, rows?, "distances");
+        }
+        if let Some(nodes) = line.strip_prefix("usable memory:") {
+            let nodes = parse_list(nodes.trim(), Topology::MAX_NODES)?;
+            return once(&mut self.usable_memory, nodes, "usable memory");
         }
         if let Some(cpus) = line.strip_prefix("usable:") {
             return once(&mut self.usable, list(cpus)?, "usable");
@@ -125,9 +135,14 @@ impl Parsed {
     fn node(&mut self, line: &str) -> Result<(), String> {
         let expected = || format!("`node ID: cpus LIST` is expected, not {line:?}");
         let (id, rest) = line.strip_prefix("node ").and_then(|rest| rest.split_once(':')).ok_or_else(expected)?;
-        let id = id.trim().parse().map_err(|_| expected())?;
+        let id = parse_number(id.trim()).map_err(|_| expected())?;
+        if id >= Topology::MAX_NODES || self.ids.last().is_some_and(|last| *last >= id) {
+            let most = Topology::MAX_NODES - 1;
+            return Err(format!("nodes come by ascending id, from 0 to {most}; {id} does not fit"));
+        }
         let mut clauses = rest.split(';').map(str::trim);
-        let cpus = clauses.next().and_then(|clause| clause.strip_prefix("cpus")).ok_or_else(expected)?;
+        let cpus = clauses.next().and_then(|clause| clause.strip_prefix("cpus"));
+        let cpus = cpus.filter(|cpus| cpus.is_empty() || cpus.starts_with(' ')).ok_or_else(expected)?;
         self.ids.push(id);
         self.nodes.push(list(cpus)?);
         let (mut caches, mut cores, mut memory) = (None, None, None);
@@ -163,8 +178,11 @@ impl Parsed {
         if let Some(distances) = self.distances {
             topology = topology.with_distances(distances)?;
         }
-        match self.usable {
-            Some(usable) => topology.with_usable_cpus(usable),
+        if let Some(usable) = self.usable {
+            topology = topology.with_usable_cpus(usable)?;
+        }
+        match self.usable_memory {
+            Some(usable) => topology.with_usable_memory(usable),
             None => Ok(topology),
         }
     }
