@@ -41,7 +41,7 @@ impl Counter {
 mod real {
     use core::cell::Cell;
 
-    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
+    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
 
     pub(crate) use parking::{park, unpark_all, unpark_one};
 
@@ -196,7 +196,7 @@ mod real {
 mod model {
     use loom::sync::{Condvar, Mutex};
 
-    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
+    pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
 
     /// So few that every model meets a combiner that leaves, and a reader whose patience is at its end.
     pub(crate) const COMBINING_LIMIT: usize = 1;

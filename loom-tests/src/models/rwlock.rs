@@ -12,7 +12,9 @@ use crate::replica::ReplicaLock;
 type Pair = [u64; 2];
 
 fn lock(cells: usize) -> Arc<ReplicaLock<Pair>> {
-    Arc::new(ReplicaLock::new(Some([0, 0]), cells))
+    let lock = ReplicaLock::new(Some([0, 0]), cells);
+    (0..cells).for_each(|cell| assert_eq!(lock.assign_cell(), cell));
+    Arc::new(lock)
 }
 
 fn write(lock: &ReplicaLock<Pair>, value: u64) {
@@ -29,7 +31,7 @@ fn read_if_open(lock: &ReplicaLock<Pair>, cell: usize) -> Option<u64> {
         assert_eq!(pair[0], pair[1], "torn");
         pair[0]
     };
-    // SAFETY: the lock's own cell.
+    // SAFETY: the lock's own cell, assigned before.
     unsafe { lock.read(lock.cell(cell), (), look) }.ok()
 }
 
@@ -50,6 +52,22 @@ fn rwlock_excludes() {
             assert!(reader.join().unwrap() <= 1);
         }
         assert_eq!(read(&lock, 0), 1);
+    });
+}
+
+/// A reader that has its cell only since the writer came: the writer waits for it too.
+///
+/// Fails if a writer counts the cells that are assigned before its fence, or if `assign_cell` does not count a new one.
+#[test]
+fn rwlock_awaits_a_new_reader() {
+    check(|| {
+        let lock = Arc::new(ReplicaLock::new(Some([0, 0]), 1));
+        let reader = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || read(&lock, lock.assign_cell()))
+        };
+        write(&lock, 1);
+        assert!(reader.join().unwrap() <= 1);
     });
 }
 

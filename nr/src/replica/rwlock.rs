@@ -22,7 +22,8 @@ use core::ptr;
 use crossbeam_utils::CachePadded;
 
 use crate::sync::{
-    AtomicU32, Backoff, Ordering, READER_PATIENCE, UnsafeCell, fence_after_read_modify_write, park, unpark_all,
+    AtomicU32, AtomicUsize, Backoff, Ordering, READER_PATIENCE, UnsafeCell, fence_after_read_modify_write, park,
+    unpark_all,
 };
 
 /// A writer is at work, or waits for readers to leave.
@@ -50,6 +51,8 @@ const STARVING: u32 = 16;
 pub(crate) struct ReplicaLock<D> {
     state: CachePadded<AtomicU32>,
     cells: Box<[CachePadded<ReaderCell>]>,
+    /// Those from here on have never been assigned, and writers need not look at them.
+    assigned: AtomicUsize,
     /// 1. Shared between readers: while a cell is raised and the reader has seen no writer since; and with them by who alone could
     ///    be the writer, while it isn't.
     /// 2. Exclusively: by the writer, once it has set `WRITER` and then seen every cell lowered, until it clears it; and by who
@@ -79,6 +82,7 @@ impl<D> ReplicaLock<D> {
         Self {
             state: CachePadded::new(AtomicU32::new(if data.is_some() { 0 } else { CLOSED })),
             cells: (0..cells.max(1)).map(|_| cell()).collect(),
+            assigned: AtomicUsize::new(0),
             data: UnsafeCell::new(data),
         }
     }
@@ -90,6 +94,9 @@ impl<D> ReplicaLock<D> {
         let index = (0..self.cells.len()).min_by_key(handles).unwrap_or(0);
         // Relaxed: as above.
         self.cells[index].handles.fetch_add(1, Ordering::Relaxed);
+        // Relaxed: happens before each read through the cell, and so before the fence of a reader that a writer's fence comes after;
+        // that writer sees it then. If the writer looks before its fence, the model `rwlock_awaits_a_new_reader` sees a torn value.
+        self.assigned.fetch_max(index + 1, Ordering::Relaxed);
         index
     }
 
@@ -113,7 +120,7 @@ impl<D> ReplicaLock<D> {
     /// Everything that was written before the last write phase ended is visible to `f`.
     ///
     /// # Safety
-    /// `cell` is one of this lock's.
+    /// `cell` is one of this lock's, and was [assigned](Self::assign_cell) before.
     #[inline]
     pub(crate) unsafe fn read<T, R>(&self, cell: &ReaderCell, input: T, f: impl FnOnce(&D, T) -> R) -> Result<R, T> {
         struct Leave<'a, D>(&'a ReplicaLock<D>, &'a ReaderCell);
@@ -289,7 +296,7 @@ impl<D> ReplicaLock<D> {
         if !self.try_begin_write() {
             self.begin_write_slow();
         }
-        for cell in &self.cells {
+        for cell in self.assigned_cells() {
             self.await_readers(cell);
         }
         // SAFETY: begun, every cell has been seen lowered since, and other writers are excluded by the caller.
@@ -305,7 +312,7 @@ impl<D> ReplicaLock<D> {
             return None;
         }
         // Acquire: as in `await_readers`.
-        if self.cells.iter().any(|cell| cell.inside.load(Ordering::Acquire) != 0) {
+        if self.assigned_cells().iter().any(|cell| cell.inside.load(Ordering::Acquire) != 0) {
             self.end_write();
             return None;
         }
@@ -315,6 +322,13 @@ impl<D> ReplicaLock<D> {
         };
         // SAFETY: as in `write_option`.
         Some(unsafe { self.write_begun(f) })
+    }
+
+    /// The cells that there may be readers in; to be asked for after the writer's fence.
+    #[inline]
+    fn assigned_cells(&self) -> &[CachePadded<ReaderCell>] {
+        // Relaxed: see `assign_cell`.
+        &self.cells[..self.assigned.load(Ordering::Relaxed)]
     }
 
     /// Raises the flag, unless a reader is starving.
