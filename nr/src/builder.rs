@@ -9,8 +9,8 @@ use crate::log::{Entry, LogPlan};
 use crate::node_replicated::NodeReplicated;
 use crate::placement::Placement;
 use crate::replica::{NodeMemory, PanicPolicy, Poison, ReplicaId, ReplicaSet, Site};
-use crate::topology::Topology;
 use crate::topology::memory::{self, PlaceMemory};
+use crate::topology::{Node, Topology};
 
 /// The most entries that a log can have: 16 Mi.
 const MAX_LOG_ENTRIES: usize = 1 << 24;
@@ -139,7 +139,8 @@ impl Builder {
         self
     }
 
-    /// Builds the structure; every replica but the last is a clone of `data`, the last is `data` itself.
+    /// Builds the structure. Every replica but the last is a clone of `data`, and the last is `data` itself; but if they are on several
+    /// nodes, each is a clone, since `data` can be on one of them only, and is dropped in the end.
     ///
     /// On a machine with several nodes `clone` runs while the thread is bound to the replica's node; so do, from then on, threads that
     /// it starts.
@@ -151,10 +152,10 @@ impl Builder {
     /// [`BuildError`] if the log or the replicas can't be of the number asked for, or there is no memory for the log.
     pub fn build<D: Dispatch + Clone>(self, data: D) -> Result<NodeReplicated<D>, BuildError> {
         let placement = self.plan()?;
-        let last = placement.founders().len() - 1;
+        let last = if placement.is_spread() { None } else { placement.founders().len().checked_sub(1) };
         let mut data = Some(data);
         self.assemble(placement, |replica| {
-            let copy = if replica.index() == last { data.take() } else { data.clone() };
+            let copy = if Some(replica.index()) == last { data.take() } else { data.clone() };
             copy.expect("replicas are made once each, in order")
         })
     }
@@ -182,9 +183,9 @@ impl Builder {
         let room = self.room_for(replicas)?;
         let system = self.place_memory.map(|means| means.0).or_else(memory::system);
         let log_plan = LogPlan { entries, nodes: placement.log_nodes(), huge_pages: self.huge_pages, memory: system };
-        let node_memory = NodeMemory::new(system, placement.topology().nodes().len());
+        let node_memory = NodeMemory::new(system, placement.topology().nodes().iter().map(Node::id));
         let poison = Poison::new(self.on_panic);
-        let sites: Vec<Site> = placement.founders().iter().map(|home| placement.site(*home, replicas)).collect();
+        let sites: Vec<Site> = placement.founders().iter().map(|home| placement.site(*home)).collect();
         let set = ReplicaSet::new(log_plan, node_memory, poison, room, &sites, make);
         let set =
             set.map_err(|_| BuildError::LogMemory { entries, entry_bytes: size_of::<Entry<D::WriteOperation>>() })?;

@@ -161,7 +161,7 @@ impl<D: Dispatch> NodeReplicated<D> {
 
     /// A handle on the replica nearest the calling thread; if several are equally near, on each in turn.
     ///
-    /// Cheap (no lock, nothing allocated that lasts) and unlimited in number. O(replicas + processors of the node).
+    /// Cheap (no lock, nothing allocated that lasts) and unlimited in number. O(replicas · log nodes + reader cells).
     ///
     /// # Errors
     /// None at present.
@@ -215,15 +215,15 @@ impl<D: Dispatch> NodeReplicated<D> {
         OwnedHandle::new(Arc::clone(self), replica.index()).ok_or_else(|| self.no_such_replica(replica))
     }
 
-    /// How many replicas there are. As long as none has been removed, their ids are 0 to one less; see
+    /// How many replicas there are, never none. As long as none has been removed, their ids are 0 to one less; see
     /// [`replica_ids`](Self::replica_ids).
     pub fn replicas(&self) -> usize {
-        self.set.present().count()
+        self.set.present_now().len()
     }
 
     /// The ids of the replicas that there are now, ascending.
     pub fn replica_ids(&self) -> Vec<ReplicaId> {
-        self.set.present().map(Replica::id).collect()
+        self.set.present_now().into_iter().map(Replica::id).collect()
     }
 
     /// Adds a replica while the structure is in use: a clone of another one, up to date, at `place`.
@@ -268,7 +268,7 @@ impl<D: Dispatch> NodeReplicated<D> {
         D: Clone,
     {
         let home = self.placement.home_at(place).ok_or(AddReplicaError::NoSuchPlace { place })?;
-        let site = self.placement.site(home, self.replicas() + 1);
+        let site = self.placement.site(home);
         self.set.add(D::clone, site).map_err(|error| match error {
             MembershipError::LogMemory => AddReplicaError::LogMemory { entries: self.set.max_batch() },
             _ => AddReplicaError::Full { max: self.set.room() },
@@ -281,7 +281,8 @@ impl<D: Dispatch> NodeReplicated<D> {
     /// is executed here or there, once. What operations the replica had executed for its handles are in the log and
     /// not lost. With one replica left the log goes out of use.
     ///
-    /// Waits for reads that are under way on it, and for another replica's being added or removed; must not be called from where
+    /// Waits for reads that are under way on it (and so do writers elsewhere, once the log is full), and for another replica's being added
+    /// or removed; must not be called from where
     /// [`add_replica`](Self::add_replica) mustn't. A panic in the structure's `Drop` ends here.
     ///
     /// # Errors

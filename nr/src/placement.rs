@@ -1,6 +1,6 @@
 //! Which replica serves which processors.
 
-use alloc::vec::Vec;
+use alloc::{vec, vec::Vec};
 use core::fmt;
 
 use crate::builder::{MAX_REPLICAS, Replicas};
@@ -9,8 +9,8 @@ use crate::replica::{ReplicaId, Site};
 use crate::sync::Counter;
 use crate::topology::{Node, Topology, current_cpu};
 
-/// The bounds of the number of reader cells of a replica. A cell is 128 bytes that a writer looks at; more cells than
-/// processors that can read at once gain nothing.
+/// The bounds of the number of reader cells of a replica, of 128 bytes each. More than processors that can read at once gain nothing; and
+/// a replica that is left by itself is read from all of them.
 const READER_CELLS: (usize, usize) = (2, 64);
 
 /// Where a replica is to be.
@@ -91,6 +91,11 @@ impl Placement {
         &self.founders
     }
 
+    /// Whether those are on several nodes.
+    pub(crate) fn is_spread(&self) -> bool {
+        self.founders.windows(2).any(|pair| self.node(pair[0]) != self.node(pair[1]))
+    }
+
     pub(crate) fn topology(&self) -> &Topology {
         &self.topology
     }
@@ -116,19 +121,17 @@ impl Placement {
         self.topology.node_of_cpu(cpu).map(Node::id)
     }
 
-    /// What a replica there has to know, as one of so many.
-    pub(crate) fn site(&self, home: usize, replicas: usize) -> Site<'_> {
+    /// What a replica there has to know.
+    pub(crate) fn site(&self, home: usize) -> Site<'_> {
         let (least, most) = READER_CELLS;
         let Home { node, cpus, .. } = &self.homes[home];
         let node = self.memory_node(*node);
-        // With fewer replicas than nodes, some are read from other nodes too.
-        let share = self.topology.cpus().div_ceil(replicas);
-        Site { home, node, cpus, cells: cpus.len().max(share).clamp(least, most) }
+        Site { home, node, cpus, cells: self.topology.cpus().clamp(least, most) }
     }
 
     /// The node that a node's replica has its memory from: itself, or the nearest that has any.
     fn memory_node(&self, node: usize) -> usize {
-        let has_memory = |other: &&Node| other.memory() != Some(0);
+        let has_memory = |other: &&Node| self.topology.has_usable_memory(other.id());
         let nodes = || self.topology.nodes().iter().filter(has_memory);
         if nodes().any(|other| other.id() == node) {
             return node;
@@ -209,15 +212,17 @@ fn far_apart(nodes: usize, count: usize, distance: impl Fn(usize, usize) -> Opti
     if distance(0, 0).is_none() {
         return (0..count).map(|index| index * nodes / count).collect();
     }
-    let mut chosen: Vec<usize> = Vec::new();
-    while chosen.len() < count {
-        let nearest_chosen = |node: &usize| chosen.iter().map(|other| distance(*node, *other)).min();
-        let left = (0..nodes).filter(|node| !chosen.contains(node));
+    // How far the nearest chosen node is; none for a chosen one.
+    let mut nearest = vec![Some(u32::MAX); nodes];
+    for _ in 0..count {
         // Of several that are equally far the first.
-        chosen.extend(left.rev().max_by_key(nearest_chosen));
+        let Some(next) = (0..nodes).rev().max_by_key(|node| nearest[*node]) else { break };
+        for node in 0..nodes {
+            nearest[node] = nearest[node].map(|nearest| distance(node, next).map_or(nearest, |new| nearest.min(new)));
+        }
+        nearest[next] = None;
     }
-    chosen.sort_unstable();
-    chosen
+    (0..nodes).filter(|node| nearest[*node].is_none()).collect()
 }
 
 /// From a processor to a home, the nearest first.
@@ -302,11 +307,34 @@ mod tests {
     }
 
     #[test]
+    fn many_nodes_are_no_trouble() {
+        let nodes = 1000;
+        let distances = (0..nodes)
+            .map(|from: u32| (0..nodes).map(move |to| if from == to { 10 } else { 11 + from.abs_diff(to) % 200 }));
+        let topology = Topology::from_nodes((0..nodes as usize).map(|cpu| [cpu])).unwrap();
+        let topology = topology.with_distances(distances).unwrap();
+        let count = NonZeroUsize::new(500).unwrap();
+        let placement = Placement::new(topology, Replicas::Count(count)).unwrap();
+        assert_eq!(placement.founders().len(), 500);
+        assert!(placement.founders().is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn memory_that_may_not_be_used_is_not() {
+        let text = "node 0: cpus 0\nnode 1: cpus 1\nnode 2: cpus 2\ndistances: 10 30 20 / 30 10 20 / 20 20 10\n\
+                    usable memory: 0,2";
+        let placement = Placement::new(text.parse().unwrap(), Replicas::PerNumaNode).unwrap();
+        let nodes: Vec<usize> = placement.founders().iter().map(|home| placement.site(*home).node).collect();
+        assert_eq!(nodes, [0, 2, 2]);
+        assert_eq!(placement.log_nodes(), [0, 2]);
+    }
+
+    #[test]
     fn a_node_without_memory_has_it_from_the_nearest() {
         let text = "node 0: cpus 0; memory 1 GiB\nnode 1: cpus 1; memory 0\nnode 2: cpus 2; memory 0\n\
                     node 3: cpus; memory 1 GiB\ndistances: 10 20 20 30 / 20 10 20 15 / 20 20 10 30 / 30 15 30 10";
         let placement = Placement::new(text.parse().unwrap(), Replicas::PerNumaNode).unwrap();
-        let nodes: Vec<usize> = placement.founders().iter().map(|home| placement.site(*home, 3).node).collect();
+        let nodes: Vec<usize> = placement.founders().iter().map(|home| placement.site(*home).node).collect();
         assert_eq!(nodes, [0, 3, 0]);
         assert_eq!(placement.log_nodes(), [0, 3]);
     }

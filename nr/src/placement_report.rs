@@ -36,22 +36,26 @@ pub struct ReplicaPlacement {
     pub node: usize,
     /// The id of the node that its memory is to come from: the same, or the nearest one that has any.
     pub memory_node: usize,
+    /// Whether it does.
+    pub memory: MemoryPlacement,
     /// The numbers of the CPUs that it is nearest to, ascending: threads there register on it.
     pub cpus: Vec<usize>,
 }
 
 impl PlacementReport {
     pub(crate) fn of<D: Dispatch>(set: &ReplicaSet<D>, placement: &Placement) -> Self {
-        let replicas = set.present().map(|replica| ReplicaPlacement {
+        let present = set.present_now();
+        let replicas = present.iter().map(|replica| ReplicaPlacement {
             id: replica.id(),
             node: placement.node(replica.home()),
             memory_node: replica.node(),
+            memory: set.memory().placement_on(replica.node()),
             cpus: placement.cpus(replica.home()).to_vec(),
         });
         let log = set.log().map(|log| log.placement().clone());
         Self {
             replicas: replicas.collect(),
-            memory: set.memory().placement(),
+            memory: set.memory().placement(present.iter().map(|replica| replica.node())),
             log_interleaved: log.as_ref().and_then(|log| log.interleaved.clone()),
             log_huge_pages: log.and_then(|log| log.huge_pages),
         }
@@ -79,8 +83,14 @@ impl fmt::Display for PlacementReport {
 
 impl fmt::Display for ReplicaPlacement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, node, memory_node, cpus } = self;
+        let Self { id, node, memory_node, memory, cpus } = self;
         write!(f, "{id}: node {node}, CPUs {}", ranges(cpus))?;
-        if memory_node == node { Ok(()) } else { write!(f, ", memory of node {memory_node}") }
+        if memory_node != node {
+            write!(f, ", memory of node {memory_node}")?;
+        }
+        match memory {
+            MemoryPlacement::OneNode | MemoryPlacement::Placed => Ok(()),
+            MemoryPlacement::InPart(_) | MemoryPlacement::NotPlaced(_) => write!(f, ", memory {memory}"),
+        }
     }
 }

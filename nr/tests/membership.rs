@@ -310,6 +310,31 @@ fn an_operation_may_add_and_remove_replicas_when_it_is_dropped() {
     dropped_while(|count| count.remove_replica(ReplicaId::new(1)).unwrap(), write_often);
 }
 
+#[test]
+fn there_is_always_a_replica() {
+    let _watchdog = Watchdog::new("looking at replicas that come and go");
+    let count = builder(1).build(Count::default()).unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _stop = StopOnDrop(&stop);
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let report = count.placement();
+                assert!((1..=2).contains(&report.replicas.len()), "{report}");
+                assert!((1..=2).contains(&count.replicas()));
+                assert!(!count.replica_ids().is_empty());
+            }
+        });
+        // The one that there is, is in the first place and in the second in turn.
+        let mut present = ReplicaId::new(0);
+        for _ in 0..5_000 {
+            let newcomer = count.add_replica(Place::Here).unwrap();
+            count.remove_replica(present).unwrap();
+            present = newcomer;
+        }
+    });
+}
+
 /// However it ends: others wait for it.
 struct StopOnDrop<'a>(&'a AtomicBool);
 

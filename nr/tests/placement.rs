@@ -99,7 +99,16 @@ fn nodes_with_replicas(topology: &Topology) -> Vec<&Node> {
 
 /// Nodes on which memory can be.
 fn has_memory(topology: &Topology, id: usize) -> bool {
-    topology.nodes().iter().any(|node| node.id() == id && node.memory() != Some(0))
+    topology.has_usable_memory(id)
+}
+
+/// On the first CPU of the first node, so that whatever comes from elsewhere does so on purpose.
+fn on_the_first_node<R: Send>(topology: &Topology, work: impl FnOnce() -> R + Send) -> R {
+    let work = || {
+        pin::current_thread(pin::order(topology, pin::Order::OnePerNode)[0]).unwrap();
+        work()
+    };
+    thread::scope(|scope| scope.spawn(work).join().unwrap())
 }
 
 #[test]
@@ -124,6 +133,9 @@ fn the_topology_is_as_configured() {
         }
     }
     assert_eq!(found.usable_cpus().len(), found.cpus());
+    for node in expected.nodes() {
+        assert_eq!(found.has_usable_memory(node.id()), expected.has_usable_memory(node.id()), "node {}", node.id());
+    }
 }
 
 /// Two ways to the same answer, but for what one of them does not know.
@@ -182,7 +194,7 @@ fn pages_of_replicas_and_log_are_on_their_nodes() {
     if !several_nodes(&topology) {
         return;
     }
-    let structure = NodeReplicated::new(Blocks(vec![block(), block()]));
+    let structure = on_the_first_node(&topology, || NodeReplicated::new(Blocks(vec![block(), block()])));
     let report = structure.placement();
     println!("{report}");
     assert_eq!(report.memory, MemoryPlacement::Placed);
@@ -191,12 +203,11 @@ fn pages_of_replicas_and_log_are_on_their_nodes() {
         let mut handle = structure.register_on(replica.id).unwrap();
         let pages = handle.read(nodes_of);
         let itself = handle.read(|blocks| ptr::from_ref(blocks).addr());
-        // The last replica has the data that was there before.
-        let last = replica.id.index() + 1 == report.replicas.len();
-        if !last && has_memory(&topology, replica.node) {
-            assert_on(replica.node, &pages, "pages of a replica");
-            assert_on(replica.node, &[node_of_address(itself)], "what belongs to a replica");
-        }
+        assert_eq!(replica.memory, MemoryPlacement::Placed);
+        assert!(has_memory(&topology, replica.memory_node));
+        assert!(replica.memory_node == replica.node || !has_memory(&topology, replica.node));
+        assert_on(replica.memory_node, &pages, "pages of a replica");
+        assert_on(replica.memory_node, &[node_of_address(itself)], "what belongs to a replica");
     }
     let maps = std::fs::read_to_string("/proc/self/numa_maps").unwrap();
     let log = maps.lines().find(|line| line.contains("interleave")).expect("the log is mapped by itself");
@@ -205,8 +216,8 @@ fn pages_of_replicas_and_log_are_on_their_nodes() {
         let name = format!("N{node}=");
         log.split_whitespace().find_map(|word| word.strip_prefix(&name)).map_or(0, |number| number.parse().unwrap())
     };
-    let with_memory = report.replicas.iter().map(|replica| replica.node).filter(|node| has_memory(&topology, *node));
-    let pages: Vec<usize> = with_memory.map(pages).collect();
+    let nodes: std::collections::BTreeSet<usize> = report.replicas.iter().map(|replica| replica.memory_node).collect();
+    let pages: Vec<usize> = nodes.into_iter().map(pages).collect();
     let (least, most) = (pages.iter().min().unwrap(), pages.iter().max().unwrap());
     assert!(most - least <= 1 + most / 10, "spread evenly: {pages:?}");
 }
@@ -246,20 +257,15 @@ fn what_is_done_for_a_laggard_is_done_on_its_node() {
         return;
     }
     let structure = Builder::default().log_entries(16).build(Blocks::default()).unwrap();
-    let own = thread::scope(|scope| {
-        let write = || {
-            let cpu = pin::order(&topology, pin::Order::OnePerNode)[0];
-            pin::current_thread(cpu).unwrap();
-            let mut handle = structure.register().unwrap();
-            for _ in 0..6 {
-                handle.execute_mut(Write::Push);
-            }
-            for _ in 0..100 {
-                handle.execute_mut(Write::Nothing);
-            }
-            handle.replica_id()
-        };
-        scope.spawn(write).join().unwrap()
+    let own = on_the_first_node(&topology, || {
+        let mut handle = structure.register().unwrap();
+        for _ in 0..6 {
+            handle.execute_mut(Write::Push);
+        }
+        for _ in 0..100 {
+            handle.execute_mut(Write::Nothing);
+        }
+        handle.replica_id()
     });
     for replica in structure.stats().replicas {
         if replica.id == own || !has_memory(&topology, replica.node) {
@@ -271,6 +277,35 @@ fn what_is_done_for_a_laggard_is_done_on_its_node() {
         assert_on(replica.node, &pages, "pages of a laggard");
     }
     assert_eq!(structure.placement().memory, MemoryPlacement::Placed);
+}
+
+/// Nobody lags so far behind that a writer helps; but all are brought up to date, or a copy of one of them is made.
+#[test]
+fn who_brings_others_up_to_date_does_it_on_their_nodes() {
+    let topology = machine();
+    if !several_nodes(&topology) {
+        return;
+    }
+    let structure = Builder::default().build(Blocks::default()).unwrap();
+    let (nodes, newcomer) = on_the_first_node(&topology, || {
+        // The first replica has the most handles, so that another one is the source of a copy.
+        let mut handles: Vec<_> = (0..2).map(|_| structure.register().unwrap()).collect();
+        let mut push = |count| (0..count).map(|_| handles[0].execute_mut(Write::Push)).last();
+        push(3);
+        structure.sync();
+        let nodes = structure.placement().replicas;
+        assert_eq!(push(3), Some(6));
+        let newcomer = structure.add_replica(Place::Here).unwrap();
+        structure.sync();
+        (nodes, newcomer)
+    });
+    let nodes = nodes.into_iter().map(|replica| (replica.id, replica.memory_node));
+    let here = structure.placement().replicas[newcomer.index()].memory_node;
+    for (id, node) in nodes.chain([(newcomer, here)]) {
+        let pages = structure.register_on(id).unwrap().read(nodes_of);
+        assert_eq!(pages.len(), 6 * BLOCK / PAGE);
+        assert_on(node, &pages, "pages of a replica that was brought up to date");
+    }
 }
 
 /// Replicas come and go on every node while threads of all nodes write and read.
@@ -394,8 +429,17 @@ fn an_operating_system_of_its_own_is_asked() {
     }
     let helped = std::mem::take(&mut *system.helped.lock().unwrap());
     assert!(!helped.is_empty() && helped.iter().all(|node| *node == 3), "{helped:?}");
-    structure.add_replica(Place::Node(0)).unwrap();
-    assert_eq!(*system.helped.lock().unwrap(), [0], "the clone");
+    let add = |handle: &mut nr::Handle<'_, Blocks>| {
+        handle.execute_mut(Write::Nothing);
+        system.helped.lock().unwrap().clear();
+        structure.add_replica(Place::Node(0)).unwrap();
+        system.helped.lock().unwrap().clone()
+    };
+    assert_eq!(add(&mut handle), [3, 0], "the source is brought up to date, the clone is made");
+    handle.execute_mut(Write::Nothing);
+    system.helped.lock().unwrap().clear();
+    structure.sync();
+    assert_eq!(*system.helped.lock().unwrap(), [0, 3, 3, 0], "each is brought up to date");
     assert_eq!(system.freed.load(Ordering::SeqCst), 0);
     drop(handle);
     drop(structure);
@@ -454,8 +498,83 @@ fn a_system_that_panics_stops_nobody() {
         }
         assert_eq!(structure.register_on(ReplicaId::new(1)).unwrap().execute(()), 8);
         let memory = structure.placement().memory.to_string();
-        assert_eq!(memory, "not placed: the implementation of PlaceMemory has panicked");
+        let expected = "placed in part: what other nodes' threads do for a replica: the implementation of PlaceMemory has panicked";
+        assert_eq!(memory, expected);
     }
+}
+
+/// Some of it works, or for some nodes.
+#[derive(Debug, Default)]
+struct Partial {
+    moves: bool,
+    /// Not for this node.
+    fails: Option<usize>,
+    built: Mutex<Vec<usize>>,
+}
+
+// SAFETY: it never gives memory for a log, nor moves any.
+unsafe impl PlaceMemory for Partial {
+    fn build_on(&self, node: usize, _: &[usize], work: &mut dyn FnMut()) -> Result<(), PlaceError> {
+        self.built.lock().unwrap().push(node);
+        work();
+        if self.fails == Some(node) { Err(PlaceError::new("not there")) } else { Ok(()) }
+    }
+
+    fn help_on(&self, _: usize, work: &mut dyn FnMut()) -> Result<(), PlaceError> {
+        work();
+        Ok(())
+    }
+
+    fn move_to(&self, _: usize, _: NonNull<u8>, _: usize) -> Result<(), PlaceError> {
+        if self.moves { Ok(()) } else { Err(PlaceError::new("nothing moves")) }
+    }
+
+    fn allocate_log(&self, _: usize, _: &[usize], _: bool) -> Result<LogMemory, PlaceError> {
+        Err(PlaceError::new("none"))
+    }
+
+    unsafe fn free_log(&self, _: NonNull<u8>, _: usize) {}
+}
+
+#[test]
+fn what_does_not_work_stops_nothing_else() {
+    let build = |system: &'static Partial| {
+        let topology = Topology::from_nodes([[0], [1], [2]]).unwrap();
+        let structure = Builder::default().topology(topology).place_memory(system).build(Blocks::default()).unwrap();
+        assert_eq!(*system.built.lock().unwrap(), [0, 1, 2]);
+        let report = structure.placement();
+        println!("{report}");
+        (
+            report.memory.to_string(),
+            report.replicas.iter().map(|replica| replica.memory.to_string()).collect::<Vec<_>>(),
+        )
+    };
+    let (all, each) = build(Box::leak(Box::default()));
+    assert_eq!(all, "placed in part: a replica's locks: nothing moves");
+    assert_eq!(each, [all.as_str(); 3]);
+    let (all, each) = build(Box::leak(Box::new(Partial { moves: true, fails: Some(1), ..Partial::default() })));
+    assert_eq!(all, "placed in part: not there");
+    assert_eq!(each, ["placed", "not placed: not there", "placed"]);
+}
+
+/// As in a container that has been given the right to set memory policies.
+#[test]
+fn without_moving_pages_the_rest_goes_on() {
+    thread::spawn(|| {
+        let topology = machine();
+        forbid(&[libc::SYS_move_pages]);
+        let structure = NodeReplicated::new(Blocks(vec![block()]));
+        let memory = structure.placement().memory;
+        match (topology.nodes().len(), &memory) {
+            (1, MemoryPlacement::OneNode) => {}
+            (_, MemoryPlacement::InPart(reason)) => {
+                assert!(reason.to_string().starts_with("a replica's locks: move_pages"), "{reason}");
+            }
+            _ => panic!("{memory}"),
+        }
+    })
+    .join()
+    .unwrap();
 }
 
 /// A container's seccomp profile forbids memory policies and affinities: all works, and `placement` says so.

@@ -9,7 +9,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-# Name, flags, and the topology that is to be found there (`;` for a new line, `!` for a semicolon within one).
+# Name, flags, and the topology that is to be found there (`;` for a new line, `!` for a semicolon within one). With a name that ends in
+# `-mems`, the process may use the memory of nodes 0 and 2 only.
 shapes=(
 "1x2|--nodes 1 --cpus 2 --mem 1G|node 0: cpus 0-1"
 "2x2|--nodes 2 --cpus 4 --mem 2G|node 0: cpus 0-1;node 1: cpus 2-3;distances: 10 20 / 20 10"
@@ -21,6 +22,7 @@ shapes=(
 "two-caches|--nodes 2 --cpus 8 --llc-per-node 2 --mem 2G|node 0: cpus 0-3! caches 0-1 | 2-3;node 1: cpus 4-7! caches 4-5 | 6-7"
 "threads|--nodes 2 --cpus 8 --threads 2 --mem 2G|node 0: cpus 0-3! cores 0-1 | 2-3;node 1: cpus 4-7! cores 4-5 | 6-7"
 "sparse|--node-ids 0,2,5 --cpus 6 --mem 3G --distances 10,21,31;21,10,21;31,21,10|node 0: cpus 0-1;node 2: cpus 2-3;node 5: cpus 4-5;distances: 10 21 31 / 21 10 21 / 31 21 10"
+"no-mems|--nodes 3 --cpus 6 --mem 3G --distances 10,20,30;20,10,20;30,20,10|node 0: cpus 0-1;node 1: cpus 2-3;node 2: cpus 4-5;usable memory: 0,2"
 "offline|--nodes 2 --cpus 8 --mem 2G --offline-cpus 1,6|node 0: cpus 0,2-3;node 1: cpus 4-5,7"
 )
 
@@ -50,10 +52,15 @@ for shape in "${shapes[@]}"; do
     # What is left may have the separator in it.
     expected=${shape#"$name|$flags|"}
     read -ra arguments <<<"$flags"
+    prepare=
+    case "$name" in
+    *-mems) prepare='mkdir -p /tmp/groups && mount -t cgroup2 none /tmp/groups && echo +cpuset >/tmp/groups/cgroup.subtree_control &&
+        mkdir /tmp/groups/test && echo 0,2 >/tmp/groups/test/cpuset.mems && echo $$ >/tmp/groups/test/cgroup.procs || exit 1; ' ;;
+    esac
     # Each check in a process of its own: what an earlier one has freed would be used again, whichever node it is on.
     "$numa_vm" "${arguments[@]}" --timeout 300 -- \
         env "NR_EXPECTED_TOPOLOGY=$expected" RUST_BACKTRACE=0 \
-        sh -c 'program=$1; shift; for check; do "$program" --exact "$check"; done' sh "$program" $checks >"$log" 2>&1 &&
+        sh -c "$prepare"'program=$1; shift; for check; do "$program" --exact "$check"; done' sh "$program" $checks >"$log" 2>&1 &&
         status=0 || status=$?
     if [ "$status" = 125 ]; then
         printf '%-15s | SKIPPED: no virtual machine can be started here: %s\n' "$name" "$(tail -n 1 "$log")"

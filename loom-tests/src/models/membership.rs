@@ -113,6 +113,22 @@ fn an_old_handle_reads_its_own_write() {
     });
 }
 
+/// A replica comes and the one that was there goes, while a thread asks which there are: at every moment there is one.
+///
+/// Fails if changes are not counted, if the count or a standing is stored Relaxed, or if the count is read Relaxed at first or without
+/// a fence in the end.
+#[test]
+fn there_is_always_a_replica() {
+    check_within(2, || {
+        let tickets = tickets(1, 1);
+        let reader = in_thread(&tickets, |tickets| assert_ne!(tickets.replicas(), 0));
+        let newcomer = tickets.add_replica(Place::Node(0)).unwrap();
+        assert_eq!(newcomer, ReplicaId::new(1));
+        tickets.remove_replica(ReplicaId::new(0)).unwrap();
+        reader.join().unwrap();
+    });
+}
+
 /// Two threads let a replica in, the second when it happens to know that the first has done so.
 ///
 /// Fails if the lock on membership is Relaxed, on either side: both are then put in the same place.

@@ -70,20 +70,22 @@ impl<D: Dispatch> ReplicaSet<D> {
         let source = source.expect("the last replica can't be removed");
         self.provide_log(source)?;
 
-        let place = self.memory.build(site.node, site.cpus, || {
-            let place = &self.replicas[index];
-            place.get().unwrap_or_else(|| place.get_or_set(Replica::new(index, None, Standing::Absent, site)))
+        let place = &self.replicas[index];
+        let place = place.get().unwrap_or_else(|| {
+            let new = || place.get_or_set(Replica::new(index, None, Standing::Absent, site));
+            self.memory.build(site.node, site.cpus, new)
         });
         place.settle(site);
         self.bring_home(place);
         let errand = Task::Copy { clone, newcomer: index, node: site.node, copy: None };
-        let work = self.submit_without_drops(source, errand, &mut garbage);
+        let work = self.send_errand(source, errand, &mut garbage);
         let copy = match (work.task, work.panic) {
             (Task::Copy { copy: Some(copy), .. }, _) => copy,
             (_, Some(payload)) => resume(payload),
             _ => unreachable!("the source is present, and is copied"),
         };
         wait_for_turn(place).install(*copy);
+        self.count_change();
         Ok(ReplicaId(index))
     }
 
@@ -96,14 +98,32 @@ impl<D: Dispatch> ReplicaSet<D> {
         let mut others = self.present().filter(|replica| replica.index != id.0);
         let remaining = others.next().ok_or(MembershipError::Last)?;
         let is_last = others.next().is_none();
-        let work = self.submit_without_drops(leaver, Task::Leave { data: None }, &mut garbage);
+        let work = self.send_errand(leaver, Task::Leave { data: None }, &mut garbage);
+        self.count_change();
         if is_last {
-            self.submit_without_drops(remaining, Task::Settle, &mut garbage);
+            self.send_errand(remaining, Task::Settle, &mut garbage);
         }
         match work.task {
             Task::Leave { data: Some(data) } => Ok(data),
             _ => unreachable!("a replica that is present has its structure"),
         }
+    }
+
+    /// A replica has come or gone. For who holds `membership`.
+    fn count_change(&self) {
+        // Release: who finds it counted sees it; pairs with the Acquire in `present_now`.
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    /// Has something done for a replica itself by its combiner. If that is this thread, then for a replica that it has nothing to do
+    /// with: new memory comes from that one's node.
+    pub(crate) fn send_errand(
+        &self,
+        replica: &Replica<D>,
+        errand: Task<D>,
+        garbage: &mut Garbage<D::WriteOperation>,
+    ) -> Work<D> {
+        self.memory.help(replica.node(), None, || self.submit_without_drops(replica, errand, garbage))
     }
 
     /// Makes the log if there has been none, with the only replica taking part: so that whoever sees the log sees that.

@@ -1,5 +1,6 @@
 //! Memory on the right node: what is built and what is done for a replica, where that is.
 
+use alloc::{boxed::Box, format, vec::Vec};
 use core::fmt;
 use core::ptr::NonNull;
 
@@ -15,6 +16,8 @@ pub enum MemoryPlacement {
     OneNode,
     /// What is allocated for a replica comes from its node, if the allocator takes new pages for it.
     Placed,
+    /// Some of it does; the reason says what does not, and why.
+    InPart(PlaceError),
     /// It comes from wherever the thread happens to run, for this reason.
     NotPlaced(PlaceError),
 }
@@ -24,6 +27,7 @@ impl fmt::Display for MemoryPlacement {
         match self {
             Self::OneNode => f.write_str("one node, nothing to place"),
             Self::Placed => f.write_str("placed"),
+            Self::InPart(reason) => write!(f, "placed in part: {reason}"),
             Self::NotPlaced(reason) => write!(f, "not placed: {reason}"),
         }
     }
@@ -40,32 +44,64 @@ pub(crate) struct NodeMemory {
 struct Means {
     /// None if there are none on this system.
     system: Option<&'static dyn PlaceMemory>,
-    /// Why they are not used any more.
-    failed: SetOnce<PlaceError>,
+    /// By ascending id.
+    nodes: Box<[NodeFailures]>,
+}
+
+/// What did not work for one node. What fails for one may work for another; and of what can be asked for, one thing
+/// may be forbidden and not the others.
+#[derive(Debug)]
+struct NodeFailures {
+    id: usize,
+    build: SetOnce<PlaceError>,
+    help: SetOnce<PlaceError>,
+    moves: SetOnce<PlaceError>,
 }
 
 impl NodeMemory {
-    pub(crate) fn new(system: Option<&'static dyn PlaceMemory>, nodes: usize) -> Self {
-        Self { means: (nodes > 1).then(|| Means { system, failed: SetOnce::new() }) }
+    /// For nodes with these ids, ascending.
+    pub(crate) fn new(system: Option<&'static dyn PlaceMemory>, nodes: impl ExactSizeIterator<Item = usize>) -> Self {
+        let node = |id| NodeFailures { id, build: SetOnce::new(), help: SetOnce::new(), moves: SetOnce::new() };
+        Self { means: (nodes.len() > 1).then(|| Means { system, nodes: nodes.map(node).collect() }) }
     }
 
-    pub(crate) fn placement(&self) -> MemoryPlacement {
-        match &self.means {
-            None => MemoryPlacement::OneNode,
-            Some(means) => match (means.failed.get(), means.system) {
-                (Some(reason), _) => MemoryPlacement::NotPlaced(reason.clone()),
-                (None, Some(_)) => MemoryPlacement::Placed,
-                (None, None) => {
-                    let reason = "there are no means to place memory on this system (see Builder::place_memory)";
-                    MemoryPlacement::NotPlaced(PlaceError::new(reason))
-                }
-            },
+    /// How things are for a replica on that node.
+    pub(crate) fn placement_on(&self, node: usize) -> MemoryPlacement {
+        let Some(means) = &self.means else { return MemoryPlacement::OneNode };
+        let Some((_, failures)) = means.for_node(node) else {
+            let reason = "there are no means to place memory on this system (see Builder::place_memory)";
+            return MemoryPlacement::NotPlaced(PlaceError::new(reason));
+        };
+        let of = |failure: &SetOnce<PlaceError>, what: &str| {
+            failure.get().map(|reason| PlaceError::new(format!("{what}: {reason}")))
+        };
+        let later = || of(&failures.help, "what other nodes' threads do for a replica");
+        let locks = || of(&failures.moves, "a replica's locks");
+        match (failures.build.get(), later().or_else(locks)) {
+            (Some(reason), _) => MemoryPlacement::NotPlaced(reason.clone()),
+            (None, Some(reason)) => MemoryPlacement::InPart(reason),
+            (None, None) => MemoryPlacement::Placed,
+        }
+    }
+
+    /// How things are for replicas on those nodes together.
+    pub(crate) fn placement(&self, nodes: impl Iterator<Item = usize>) -> MemoryPlacement {
+        let each: Vec<MemoryPlacement> = nodes.map(|node| self.placement_on(node)).collect();
+        let worst = each.iter().find(|placement| matches!(placement, MemoryPlacement::NotPlaced(_)));
+        let worst = worst.or_else(|| each.iter().find(|placement| matches!(placement, MemoryPlacement::InPart(_))));
+        match worst {
+            Some(MemoryPlacement::NotPlaced(reason)) if each.contains(&MemoryPlacement::Placed) => {
+                MemoryPlacement::InPart(reason.clone())
+            }
+            Some(worst) => worst.clone(),
+            None => each.first().cloned().unwrap_or(MemoryPlacement::OneNode),
         }
     }
 
     /// Runs `work`, which builds a replica for `node`, on its `cpus`.
     pub(crate) fn build<R>(&self, node: usize, cpus: &[usize], work: impl FnOnce() -> R) -> R {
-        self.run(work, |system, work| system.build_on(node, cpus, work))
+        let Some((system, failures)) = self.means_for(node) else { return work() };
+        run(&failures.build, work, |work| system.build_on(node, cpus, work))
     }
 
     /// Runs `work`, which does something for the replica on `node` for the sake of one on node `own`.
@@ -73,58 +109,66 @@ impl NodeMemory {
         if own == Some(node) {
             return work();
         }
-        self.run(work, |system, work| system.help_on(node, work))
+        match self.means_for(node) {
+            Some((system, failures)) if failures.help.get().is_none() => {
+                run(&failures.help, work, |work| system.help_on(node, work))
+            }
+            _ => work(),
+        }
     }
 
     /// Moves what belongs to a replica itself to its node.
     pub(crate) fn move_to<T: ?Sized>(&self, node: usize, value: &T) {
-        if let Some((means, system)) = self.working() {
-            let moved = catch(|| system.move_to(node, NonNull::from(value).cast(), size_of_val(value)));
-            means.note(moved);
-        }
+        let Some((system, failures)) = self.means_for(node) else { return };
+        let moved = catch(|| system.move_to(node, NonNull::from(value).cast(), size_of_val(value)));
+        note(&failures.moves, moved);
     }
 
-    fn run<R>(
-        &self,
-        work: impl FnOnce() -> R,
-        place: impl FnOnce(&'static dyn PlaceMemory, &mut dyn FnMut()) -> Result<(), PlaceError>,
-    ) -> R {
-        let Some((means, system)) = self.working() else { return work() };
-        let (mut work, mut result) = (Some(work), None);
-        let placed = catch(|| {
-            place(system, &mut || {
-                if let Some(work) = work.take() {
-                    result = Some(catch(work));
-                }
-            })
-        });
-        // Whoever implements it, and whatever it does, even panic: nobody waits for ever on account of it, and the work is done.
-        means.note(placed);
-        match (result, work) {
-            (Some(Ok(result)), _) => result,
-            (Some(Err(payload)), _) => resume(payload),
-            (None, Some(work)) => work(),
-            (None, None) => unreachable!("work that was taken has a result"),
-        }
-    }
-
-    /// The means, as long as they have not failed.
-    fn working(&self) -> Option<(&Means, &'static dyn PlaceMemory)> {
-        let means = self.means.as_ref().filter(|means| means.failed.get().is_none())?;
-        Some((means, means.system?))
+    fn means_for(&self, node: usize) -> Option<(&'static dyn PlaceMemory, &NodeFailures)> {
+        self.means.as_ref()?.for_node(node)
     }
 }
 
 impl Means {
-    fn note(&self, outcome: Result<Result<(), PlaceError>, Payload>) {
-        let failure = match outcome {
-            Ok(Ok(())) => return,
-            Ok(Err(reason)) => reason,
-            Err(payload) => {
-                discard(payload);
-                PlaceError::new("the implementation of PlaceMemory has panicked")
-            }
-        };
-        self.failed.get_or_set(failure);
+    fn for_node(&self, id: usize) -> Option<(&'static dyn PlaceMemory, &NodeFailures)> {
+        let position = self.nodes.binary_search_by_key(&id, |node| node.id).ok()?;
+        Some((self.system?, &self.nodes[position]))
     }
+}
+
+/// Has `work` run by `place`. Whoever implements that, and whatever it does, even panic: nobody waits for ever on account of it, and the
+/// work is done.
+fn run<R>(
+    failure: &SetOnce<PlaceError>,
+    work: impl FnOnce() -> R,
+    place: impl FnOnce(&mut dyn FnMut()) -> Result<(), PlaceError>,
+) -> R {
+    let (mut work, mut result) = (Some(work), None);
+    let placed = catch(|| {
+        place(&mut || {
+            if let Some(work) = work.take() {
+                result = Some(catch(work));
+            }
+        })
+    });
+    note(failure, placed);
+    match (result, work) {
+        (Some(Ok(result)), _) => result,
+        (Some(Err(payload)), _) => resume(payload),
+        (None, Some(work)) => work(),
+        (None, None) => unreachable!("work that was taken has a result"),
+    }
+}
+
+/// The first failure is kept.
+fn note(failure: &SetOnce<PlaceError>, outcome: Result<Result<(), PlaceError>, Payload>) {
+    let reason = match outcome {
+        Ok(Ok(())) => return,
+        Ok(Err(reason)) => reason,
+        Err(payload) => {
+            discard(payload);
+            PlaceError::new("the implementation of PlaceMemory has panicked")
+        }
+    };
+    failure.get_or_set(reason);
 }

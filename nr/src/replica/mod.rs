@@ -26,13 +26,14 @@ mod rwlock;
 mod set_once;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 
 use crossbeam_utils::CachePadded;
 
 use crate::dispatch::Dispatch;
 use crate::log::{Garbage, Log, LogPlan, OutOfMemory};
-use crate::sync::{AtomicBool, AtomicU32, Counter, Ordering};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Counter, Ordering, fence};
 
 pub(crate) use membership::{MembershipError, drop_removed};
 pub use memory::MemoryPlacement;
@@ -166,8 +167,8 @@ impl<D: Dispatch> Replica<D> {
 
     /// For who has the turn.
     fn set_standing(&self, standing: Standing) {
-        // Relaxed: see `standing`.
-        self.standing.store(standing as u32, Ordering::Relaxed);
+        // Release: earlier changes are counted before this one is seen; pairs with the fence in `present_now`. For the rest see `standing`.
+        self.standing.store(standing as u32, Ordering::Release);
     }
 
     /// Where it is: an index into the [`Placement`](crate::placement::Placement)'s homes.
@@ -201,6 +202,8 @@ pub(crate) struct ReplicaSet<D: Dispatch> {
     replicas: Box<[SetOnce<Replica<D>>]>,
     /// Held by who lets a replica in or out.
     membership: AtomicBool,
+    /// How often one has come or gone.
+    changes: AtomicU64,
 }
 
 // SAFETY: moving the set moves the replicas (`D: Send`) and the operations in the log (`Send` by the trait). The pointers in
@@ -220,7 +223,7 @@ pub(crate) struct Site<'a> {
     pub(crate) node: usize,
     /// The processors that it is nearest to.
     pub(crate) cpus: &'a [usize],
-    /// How many reader cells it has.
+    /// How many reader cells it has: as many as readers can be at once, up to a limit.
     pub(crate) cells: usize,
 }
 
@@ -241,6 +244,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             memory,
             replicas: (0..room).map(|_| SetOnce::new()).collect(),
             membership: AtomicBool::new(false),
+            changes: AtomicU64::new(0),
         };
         let standing = if sites.len() > 1 { Standing::Member } else { Standing::Alone };
         if standing == Standing::Member {
@@ -293,6 +297,23 @@ impl<D: Dispatch> ReplicaSet<D> {
         self.replicas().filter(|replica| replica.is_present())
     }
 
+    /// The replicas that there are at some moment during the call: always at least one.
+    pub(crate) fn present_now(&self) -> Vec<&Replica<D>> {
+        loop {
+            // Acquire: changes that are counted are seen; pairs with the Release in `count_change`. Weakened, the model
+            // `there_is_always_a_replica` finds none.
+            let before = self.changes.load(Ordering::Acquire);
+            let present = self.present().collect();
+            // Acquire: whoever has seen the second of two changes sees the first counted; pairs with the Release in `set_standing`.
+            // Weakened, the same model fails.
+            fence(Ordering::Acquire);
+            // Relaxed: ordered by the fence.
+            if self.changes.load(Ordering::Relaxed) == before {
+                return present;
+            }
+        }
+    }
+
     /// The place of that index, if it has ever been in use.
     #[inline]
     pub(crate) fn replica(&self, index: usize) -> Option<&Replica<D>> {
@@ -302,7 +323,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// Brings every replica up to what is completed when the call begins.
     pub(crate) fn sync(&self) {
         for replica in self.replicas() {
-            self.catch_up(replica);
+            self.send_errand(replica, Task::CatchUp, &mut Garbage::new());
         }
     }
 

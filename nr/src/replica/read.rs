@@ -9,7 +9,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// before the call. The read takes effect at some moment between the call and the return of `f`.
     ///
     /// # Safety
-    /// `cell` is one of the replica's.
+    /// `cell` is one of the replica's, and was assigned before.
     #[inline]
     pub(crate) unsafe fn read<T, R>(
         &self,

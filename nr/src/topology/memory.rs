@@ -27,8 +27,8 @@ pub use linux::LinuxMemory;
 /// What an operating system does for replicas to lie on their nodes. Node ids and CPU numbers are those of the
 /// [`Topology`](super::Topology) that the structure is built with. If that has a single node it is asked for huge pages only.
 ///
-/// An implementation that can't do what it is asked for says so by an error, or panics. If it is about replicas, it is not asked about
-/// them again.
+/// An implementation that can't do what it is asked for says so by an error, or panics. To help a node's replica it is not asked again
+/// then. It is called while locks of the structure are held, within one another, from any thread: it must not use the structure.
 ///
 /// # Safety
 /// What [`allocate_log`](Self::allocate_log) returns is as it says there: so many bytes, zeroed, aligned to 4,096 bytes at least, that nobody
@@ -39,11 +39,11 @@ pub unsafe trait PlaceMemory: fmt::Debug + Send + Sync {
     /// touches first comes from `node`. A replica is made so.
     ///
     /// # Errors
-    /// If `work` was run without that.
+    /// If the memory may have come from elsewhere.
     fn build_on(&self, node: usize, cpus: &[usize], work: &mut dyn FnMut()) -> Result<(), PlaceError>;
 
     /// Runs `work`, once and whatever happens, on the calling thread, wherever that runs, such that memory that it touches first
-    /// comes from `node`. What is done for the replica of another node is done so: some 100 operations at a time.
+    /// comes from `node`. What is done for the replica of another node is done so: some 100 operations at a time, or all that it lacks.
     ///
     /// # Errors
     /// If `work` was run without that.

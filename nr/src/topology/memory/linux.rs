@@ -1,8 +1,9 @@
 //! Memory policies of the Linux kernel, by system calls: `set_mempolicy(2)`, `mbind(2)`, `sched_setaffinity(2)`, `madvise(2)`.
 
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::ffi::{c_int, c_ulong, c_void};
+use core::ffi::{c_int, c_uint, c_ulong, c_void};
 use core::ptr::{self, NonNull};
 use std::{fs, io};
 
@@ -18,8 +19,6 @@ type NodeMask = [c_ulong; NODE_WORDS];
 const MOVE: c_int = 2;
 /// `MPOL_F_ADDR`, of the same.
 const OF_ADDRESS: c_int = 2;
-/// A huge page of x86-64 and, with pages of 4 KiB, of AArch64.
-const HUGE_PAGE: usize = 2 << 20;
 
 /// The kernel's memory policies and CPU affinities, for the calling thread and for the log.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,10 +30,15 @@ unsafe impl PlaceMemory for LinuxMemory {
     fn build_on(&self, node: usize, cpus: &[usize], work: &mut dyn FnMut()) -> Result<(), PlaceError> {
         let affinity = RestoreAffinity::after_binding_to(cpus);
         let policy = RestorePolicy::after_preferring(node);
+        // Without a policy memory comes from the node of the CPU.
+        let is_there = affinity.is_ok() && current_node() == Some(node);
         work();
-        affinity?;
-        policy?;
-        Ok(())
+        match (policy, affinity) {
+            (Ok(_), _) => Ok(()),
+            (Err(_), Ok(_)) if is_there => Ok(()),
+            (Err(policy), Err(affinity)) => Err(PlaceError::new(format!("{policy}; {affinity}"))),
+            (Err(policy), Ok(_)) => Err(policy),
+        }
     }
 
     fn help_on(&self, node: usize, work: &mut dyn FnMut()) -> Result<(), PlaceError> {
@@ -55,12 +59,21 @@ unsafe impl PlaceMemory for LinuxMemory {
         let result = unsafe {
             libc::syscall(libc::SYS_move_pages, 0, count, pages.as_ptr(), nodes.as_ptr(), status.as_mut_ptr(), MOVE)
         };
-        // A positive number counts pages that have stayed.
-        if result >= 0 { Ok(()) } else { Err(refused(format_args!("move_pages to node {node}"), NO_NODE)) }
+        if result < 0 {
+            return Err(refused(format_args!("move_pages to node {node}"), NO_NODE));
+        }
+        match status.iter().find(|status| **status < 0) {
+            Some(error) if !status.contains(&node) => {
+                let error = io::Error::from_raw_os_error(-error);
+                Err(PlaceError::new(format!("move_pages to node {node} has moved none of {count} pages: {error}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn allocate_log(&self, bytes: usize, nodes: &[usize], huge: bool) -> Result<LogMemory, PlaceError> {
-        let start = map(bytes, if huge && bytes >= HUGE_PAGE { HUGE_PAGE } else { 1 })?;
+        let huge_page = huge_page();
+        let start = map(bytes, if huge && bytes >= huge_page { huge_page } else { 1 })?;
         let mut memory = LogMemory::new(start);
         if nodes.len() > 1 {
             memory.interleaved = interleave(start, bytes, nodes);
@@ -75,6 +88,15 @@ unsafe impl PlaceMemory for LinuxMemory {
         // SAFETY: by the caller, mapped by `map` with this length and not in use.
         unsafe { libc::munmap(start.as_ptr().cast(), bytes) };
     }
+}
+
+/// The node of the CPU that the calling thread runs on.
+fn current_node() -> Option<usize> {
+    let mut node: c_uint = 0;
+    // SAFETY: writes a number, and none where there is no place for one.
+    let result =
+        unsafe { libc::syscall(libc::SYS_getcpu, ptr::null_mut::<c_uint>(), &raw mut node, ptr::null::<c_void>()) };
+    (result == 0).then_some(node as usize)
 }
 
 /// New zeroed memory that starts at a multiple of `alignment`, a power of two, or of a page.
@@ -161,16 +183,19 @@ fn policy_of(address: Option<NonNull<u8>>) -> Result<(c_int, NodeMask), PlaceErr
 }
 
 fn use_huge_pages(start: NonNull<u8>, bytes: usize) -> Result<(), PlaceError> {
-    if bytes < HUGE_PAGE {
-        let reason = format!("the log has {bytes} bytes, and a huge page {HUGE_PAGE}: choose more entries");
+    let huge_page = huge_page();
+    if bytes < huge_page {
+        let reason = format!("the log has {bytes} bytes, and a huge page {huge_page}: choose more entries");
         return Err(PlaceError::new(reason));
     }
-    // The kernel takes the advice also where it will not follow it.
-    let enabled = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
-    if !enabled.contains("[always]") && !enabled.contains("[madvise]") {
-        return Err(PlaceError::new(
-            "the kernel gives no transparent huge pages: see /sys/kernel/mm/transparent_hugepage/enabled",
-        ));
+    // The kernel takes the advice also where it will not follow it. Newer ones have a switch for each size, which may follow the general one.
+    let chosen = |path: String| fs::read_to_string(path).ok();
+    let general = format!("{HUGE_PAGES}/enabled");
+    let of_size = format!("{HUGE_PAGES}/hugepages-{}kB/enabled", huge_page >> 10);
+    let of_size = chosen(of_size.clone()).filter(|text| !text.contains("[inherit]")).map(|text| (of_size, text));
+    let (path, text) = of_size.unwrap_or_else(|| (general.clone(), chosen(general).unwrap_or_default()));
+    if !text.contains("[always]") && !text.contains("[madvise]") {
+        return Err(PlaceError::new(format!("the kernel gives no transparent huge pages: see {path}")));
     }
     // SAFETY: only asks.
     if unsafe { libc::prctl(libc::PR_GET_THP_DISABLE, 0, 0, 0, 0) } == 1 {
@@ -179,6 +204,14 @@ fn use_huge_pages(start: NonNull<u8>, bytes: usize) -> Result<(), PlaceError> {
     // SAFETY: advice about memory of ours; changes nothing in it.
     let result = unsafe { libc::madvise(start.as_ptr().cast::<c_void>(), bytes, libc::MADV_HUGEPAGE) };
     if result == 0 { Ok(()) } else { Err(refused(format_args!("madvise for huge pages"), "")) }
+}
+
+const HUGE_PAGES: &str = "/sys/kernel/mm/transparent_hugepage";
+
+/// The bytes of a huge page: 2 MiB, unless the kernel says otherwise, as on AArch64 with pages of 64 KiB.
+fn huge_page() -> usize {
+    let text = fs::read_to_string(format!("{HUGE_PAGES}/hpage_pmd_size")).unwrap_or_default();
+    text.trim().parse().ok().filter(|bytes: &usize| bytes.is_power_of_two()).unwrap_or(2 << 20)
 }
 
 fn node_mask(nodes: &[usize]) -> Result<NodeMask, PlaceError> {
@@ -312,9 +345,12 @@ mod tests {
             let error = LinuxMemory.help_on(node, &mut || runs += 1).unwrap_err();
             assert!(!error.to_string().is_empty());
             LinuxMemory.build_on(node, &[0], &mut || runs += 1).unwrap_err();
-            LinuxMemory.build_on(0, &[node.max(Topology::MAX_CPUS)], &mut || runs += 1).unwrap_err();
+            // A policy is enough; that may be forbidden.
+            let _ = LinuxMemory.build_on(0, &[node.max(Topology::MAX_CPUS)], &mut || runs += 1);
+            let neither = LinuxMemory.build_on(node, &[node.max(Topology::MAX_CPUS)], &mut || runs += 1).unwrap_err();
+            assert!(neither.to_string().contains("; "), "{neither}");
         }
-        assert_eq!(runs, 9);
+        assert_eq!(runs, 12);
         assert_eq!(state(), before);
     }
 
@@ -322,9 +358,9 @@ mod tests {
     fn memory_for_a_log_is_zeroed_aligned_and_given_back() {
         for (bytes, huge) in [(1, false), (4096, false), (100_000, true), (5 << 20, false), (5 << 20, true)] {
             let memory = LinuxMemory.allocate_log(bytes, &[0], huge).unwrap();
-            let alignment = if huge && bytes >= HUGE_PAGE { HUGE_PAGE } else { page() };
+            let alignment = if huge && bytes >= huge_page() { huge_page() } else { page() };
             assert_eq!(memory.start.as_ptr().align_offset(alignment), 0);
-            assert!(bytes >= HUGE_PAGE || !huge || memory.huge_pages.is_err());
+            assert!(bytes >= huge_page() || !huge || memory.huge_pages.is_err());
             // SAFETY: so many bytes are mapped, and nobody else has them.
             let slice = unsafe { core::slice::from_raw_parts_mut(memory.start.as_ptr(), bytes) };
             assert!(slice.iter().all(|byte| *byte == 0));
