@@ -52,9 +52,10 @@ for shape in "${shapes[@]}"; do
     # What is left may have the separator in it.
     expected=${shape#"$name|$flags|"}
     read -ra arguments <<<"$flags"
-    prepare=
+    # The kernel's balancing would move pages to the threads that read them.
+    prepare='if [ -w /proc/sys/kernel/numa_balancing ]; then echo 0 >/proc/sys/kernel/numa_balancing; fi; '
     case "$name" in
-    *-mems) prepare='mkdir -p /tmp/groups && mount -t cgroup2 none /tmp/groups && echo +cpuset >/tmp/groups/cgroup.subtree_control &&
+    *-mems) prepare+='mkdir -p /tmp/groups && mount -t cgroup2 none /tmp/groups && echo +cpuset >/tmp/groups/cgroup.subtree_control &&
         mkdir /tmp/groups/test && echo 0,2 >/tmp/groups/test/cpuset.mems && echo $$ >/tmp/groups/test/cgroup.procs || exit 1; ' ;;
     esac
     # Each check in a process of its own: what an earlier one has freed would be used again, whichever node it is on.

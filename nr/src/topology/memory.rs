@@ -110,6 +110,13 @@ impl fmt::Display for PlaceError {
 
 impl core::error::Error for PlaceError {}
 
+/// Of those nodes the ones whose memory this process may use; all if that can't be found out.
+#[cfg(all(target_os = "linux", feature = "std"))]
+pub(super) fn usable_nodes(mut nodes: alloc::vec::Vec<usize>) -> alloc::vec::Vec<usize> {
+    nodes.retain(|node| linux::may_use_memory_of(*node));
+    nodes
+}
+
 /// The means of this system, if it has any.
 pub(crate) fn system() -> Option<&'static dyn PlaceMemory> {
     #[cfg(all(target_os = "linux", feature = "std"))]

@@ -4,6 +4,8 @@
 //! [`Topology::detect`] reads the running machine; [`Topology::from_nodes`] describes another one
 //! by hand, for tests, for simulations, or where the machine describes itself wrongly.
 
+#[cfg(all(target_os = "linux", feature = "std"))]
+mod allowed;
 mod display;
 mod error;
 #[cfg(feature = "hwloc")]
@@ -92,7 +94,7 @@ impl Topology {
     /// On Linux with the feature `std` it comes from `/sys/devices/system`: the online nodes, with
     /// the ids that the kernel gave them, and their online CPUs. A node with memory and no CPU is
     /// kept. A node whose caches the kernel does not describe is a single cache domain; memory, distances and cores are left out where
-    /// they are not described. Which CPUs the process may use, and which nodes' memory, comes from `/proc/self`. A node with neither CPUs nor memory is
+    /// they are not described. Which CPUs the process may use, and which nodes' memory, the kernel is asked. A node with neither CPUs nor memory is
     /// left out. Elsewhere,
     /// and where those files are missing or contradict each other, the answer is that of
     /// [`single`](Self::single), and [`source`](Self::source) says why.
@@ -408,8 +410,9 @@ fn read_machine() -> Result<Topology, String> {
 
 #[cfg(all(target_os = "linux", feature = "std"))]
 fn restrict_to_this_process(topology: &mut Topology) {
-    topology.restrict_to(&sysfs::allowed_cpus("/proc/self/task".as_ref()));
-    topology.restrict_memory_to(&sysfs::allowed_memory("/proc/self/status".as_ref()));
+    topology.restrict_to(&allowed::cpus());
+    let nodes: Vec<usize> = topology.nodes.iter().map(Node::id).collect();
+    topology.restrict_memory_to(&memory::usable_nodes(nodes));
 }
 
 #[cfg(not(all(target_os = "linux", feature = "std")))]
@@ -421,7 +424,7 @@ fn read_machine() -> Result<Topology, String> {
 fn available_cpus() -> Vec<usize> {
     #[cfg(all(target_os = "linux", feature = "std"))]
     {
-        let allowed = sysfs::allowed_cpus("/proc/self/task".as_ref());
+        let allowed = allowed::cpus();
         if !allowed.is_empty() {
             return allowed;
         }

@@ -1,7 +1,7 @@
 //! Reads a topology from `/sys/devices/system` of a Linux kernel. An error is a reason for
 //! [`Source::Fallback`]: nothing found there is trusted, and nothing makes this module panic.
 
-use alloc::{collections::BTreeSet, format, string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
 use core::fmt::Display;
 use std::{fs, io::ErrorKind, path::Path};
 
@@ -73,30 +73,6 @@ fn memory(meminfo: &Path) -> Option<u64> {
     let text = fs::read_to_string(meminfo).ok()?;
     let total = text.lines().find_map(|line| line.split_once("MemTotal:"))?.1;
     total.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-}
-
-/// How many threads are asked which CPUs they may use.
-const THREADS_ASKED: usize = 4096;
-
-/// The CPUs that some thread in the folder `tasks` may use, ascending; none if that is not said. One thread is not asked alone: it may be
-/// pinned.
-pub(super) fn allowed_cpus(tasks: &Path) -> Vec<usize> {
-    let mut lists = BTreeSet::new();
-    for task in fs::read_dir(tasks).into_iter().flatten().flatten().take(THREADS_ASKED) {
-        let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
-        let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-        lists.extend(list.map(|list| String::from(list.trim())));
-    }
-    let cpus = lists.iter().flat_map(|list| parse_list(list, Topology::MAX_CPUS).unwrap_or_default());
-    let allowed: BTreeSet<usize> = cpus.collect();
-    allowed.into_iter().collect()
-}
-
-/// The nodes whose memory this process may use, ascending, as the file `status` says; none if it does not.
-pub(super) fn allowed_memory(status: &Path) -> Vec<usize> {
-    let status = fs::read_to_string(status).unwrap_or_default();
-    let list = status.lines().find_map(|line| line.strip_prefix("Mems_allowed_list:"));
-    list.and_then(|list| parse_list(list.trim(), Topology::MAX_NODES).ok()).unwrap_or_default()
 }
 
 /// The groups of one node's CPUs that share a last-level cache; none if the kernel does not
@@ -369,29 +345,5 @@ mod tests {
         let tree = tree.file("node/node2/distance", "21\n");
         assert_eq!(read(&tree.root).unwrap().distance(0, 2), None, "not a square");
         assert_eq!(topology.nodes()[0].cores().len(), 2, "a core across nodes");
-    }
-
-    #[test]
-    fn memory_that_is_forbidden_is_not_usable() {
-        let tree = Tree::new("mems", "0-3\n", &[(0, "0-1\n"), (1, "2-3\n")])
-            .file("status", "Name:\tx\nMems_allowed:\t00000000,00000002\nMems_allowed_list:\t1\n");
-        let mut topology = read(&tree.root).unwrap();
-        assert!(topology.restrict_memory_to(&allowed_memory(&tree.root.join("status"))));
-        assert_eq!([0, 1, 2].map(|id| topology.has_usable_memory(id)), [false, true, false]);
-        assert!(topology.to_text().ends_with("usable memory: 1\n"));
-        assert!(topology.to_text().parse::<Topology>().unwrap().is_same_machine(&topology));
-        assert!(!topology.restrict_memory_to(&allowed_memory(&tree.root.join("nowhere"))), "not said");
-        assert!(topology.has_usable_memory(1));
-    }
-
-    #[test]
-    fn what_any_thread_may_use_is_usable() {
-        let tree = Tree::empty("tasks")
-            .file("7/status", "Name:\tx\nCpus_allowed:\tf\nCpus_allowed_list:\t0-1\n")
-            .file("8/status", "Cpus_allowed_list:\t1,3\n")
-            .file("9/status", "Cpus_allowed_list:\tsome\n")
-            .file("10/comm", "");
-        assert_eq!(allowed_cpus(&tree.root), [0, 1, 3]);
-        assert_eq!(allowed_cpus(&tree.root.join("nowhere")), []);
     }
 }

@@ -90,6 +90,16 @@ unsafe impl PlaceMemory for LinuxMemory {
     }
 }
 
+/// Whether the kernel takes a policy for memory of that node. It does not if the node has none, or a cpuset forbids it.
+pub(super) fn may_use_memory_of(node: usize) -> bool {
+    let (Ok(wanted), Ok((mode, nodes))) = (node_mask(&[node]), policy_of(None)) else { return true };
+    if set_policy(libc::MPOL_PREFERRED, &wanted) == 0 {
+        drop(RestorePolicy { mode, nodes });
+        return true;
+    }
+    io::Error::last_os_error().raw_os_error() != Some(libc::EINVAL)
+}
+
 /// The node of the CPU that the calling thread runs on.
 fn current_node() -> Option<usize> {
     let mut node: c_uint = 0;
