@@ -7,9 +7,9 @@
 
 use criterion::{Criterion, Throughput};
 use nr_benches::cpu_time;
+use nr_benches::figures::{Spread, Table, verdict};
 use nr_benches::peers::{Peer, PeerVisitor, for_each_peer};
-use nr_benches::report::{Spread, Table, verdict};
-use nr_benches::workloads::{Workload, WorkloadVisitor, for_each_workload};
+use nr_benches::workloads::{ClientOf, Solo, SoloVisitor, Workload, for_each_solo};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::marker::PhantomData;
@@ -59,7 +59,7 @@ fn main() {
         .nresamples(2_000)
         .configure_from_args();
     let mut groups = CriterionGroups { criterion: &mut criterion, run: Vec::new() };
-    for_each_workload(&mut groups);
+    for_each_solo(&mut groups);
     let groups = groups.run;
     criterion.final_summary();
     if let Some(rounds) = rounds().filter(|_| !groups.is_empty()) {
@@ -91,46 +91,46 @@ struct CriterionGroups<'a> {
     run: Vec<&'static str>,
 }
 
-impl WorkloadVisitor for CriterionGroups<'_> {
-    fn visit<W: Workload>(&mut self) {
+impl SoloVisitor for CriterionGroups<'_> {
+    fn visit<K: Solo>(&mut self) {
         let has_run = Cell::new(false);
-        let mut group = self.criterion.benchmark_group(W::NAME);
-        group.throughput(Throughput::Elements(W::OPERATIONS));
-        for_each_peer(&mut CriterionBenches::<W, _> { group: &mut group, has_run: &has_run, workload: PhantomData });
+        let mut group = self.criterion.benchmark_group(K::NAME);
+        group.throughput(Throughput::Elements(1));
+        for_each_peer(&mut CriterionBenches::<K, _> { group: &mut group, has_run: &has_run, kind: PhantomData });
         group.finish();
         if has_run.get() {
-            self.run.push(W::NAME);
+            self.run.push(K::NAME);
         }
     }
 }
 
 /// Gives criterion a benchmark for each peer.
-struct CriterionBenches<'a, 'g, W, M: criterion::measurement::Measurement> {
+struct CriterionBenches<'a, 'g, K, M: criterion::measurement::Measurement> {
     group: &'a mut criterion::BenchmarkGroup<'g, M>,
     has_run: &'a Cell<bool>,
-    workload: PhantomData<W>,
+    kind: PhantomData<K>,
 }
 
-impl<W: Workload, M: criterion::measurement::Measurement> PeerVisitor<W::Structure> for CriterionBenches<'_, '_, W, M> {
-    fn visit<P: Peer<W::Structure>>(&mut self) {
-        if let Err(failure) = P::build(W::structure(8)) {
-            eprintln!("{}/{}: cannot be built: {failure}", W::NAME, P::NAME);
+impl<K: Solo, M: criterion::measurement::Measurement> PeerVisitor<K::Workload> for CriterionBenches<'_, '_, K, M> {
+    fn visit<P: Peer<K::Workload>>(&mut self) {
+        if let Err(failure) = P::build(K::Workload::filled(8)) {
+            eprintln!("{}/{}: cannot be built: {failure}", K::NAME, P::NAME);
             return;
         }
         let mut parts = None;
         let has_run = self.has_run;
         self.group.bench_function(P::NAME, |bencher| {
             // Not before: the filter may leave this benchmark out.
-            let (peer, workload) = parts.get_or_insert_with(|| {
-                let entries = if only_a_test() { W::ENTRIES.min(1_000) } else { W::ENTRIES };
-                let peer = P::build(W::structure(entries)).expect("a small one could be built");
-                (peer, W::new(entries))
+            let (peer, client) = parts.get_or_insert_with(|| {
+                let entries = if only_a_test() { K::Workload::ENTRIES.min(1_000) } else { K::Workload::ENTRIES };
+                let peer = P::build(K::Workload::filled(entries)).expect("a small one could be built");
+                (peer, K::client(entries))
             });
             has_run.set(true);
             let mut handle = peer.solo().expect("the last handle was dropped");
             // The handle is opaque each time, lest the bare structure's fields stay in registers, where no shared structure
             // can have them; the same below.
-            bencher.iter(|| workload.step(black_box(&mut handle)));
+            bencher.iter(|| K::step(client, black_box(&mut handle)));
         });
     }
 }
@@ -138,18 +138,18 @@ impl<W: Workload, M: criterion::measurement::Measurement> PeerVisitor<W::Structu
 /// Measures the given groups in rounds and prints costs and ratios.
 fn print_interleaved(groups: &[&'static str], rounds: usize) {
     let mut measured = Interleaved { groups, rounds, results: Vec::new() };
-    for_each_workload(&mut measured);
+    for_each_solo(&mut measured);
     let results = measured.results;
 
     let steps = SLICES * STEPS;
     println!(
         "\nInterleaved: {rounds} rounds, in each of them every peer runs {steps} steps; CPU time, median (quartiles).\n"
     );
-    let mut table = Table::new(["", "ns a step", "÷ bare"]);
+    let mut table = Table::new(["", "ns a step", "÷ seq"]);
     for group in groups {
         for lane in results.iter().filter(|lane| lane.group == *group) {
             let cost = Spread::of(lane.nanoseconds.iter().copied());
-            let over_bare = spread_of_ratio(&results, group, lane.peer, "bare");
+            let over_bare = spread_of_ratio(&results, group, lane.peer, "seq");
             let show = |spread: Option<Spread>| spread.map_or("—".into(), |spread| format!("{spread:.2}"));
             table.row([format!("{group}/{}", lane.peer), show(cost), show(over_bare)]);
         }
@@ -193,15 +193,15 @@ struct Interleaved<'a> {
     results: Vec<Lane>,
 }
 
-impl WorkloadVisitor for Interleaved<'_> {
-    fn visit<W: Workload>(&mut self) {
-        if !self.groups.contains(&W::NAME) {
+impl SoloVisitor for Interleaved<'_> {
+    fn visit<K: Solo>(&mut self) {
+        if !self.groups.contains(&K::NAME) {
             return;
         }
-        eprintln!("{}: {} rounds over all peers", W::NAME, self.rounds);
-        let mut runners = Runners::<W>(Vec::new(), PhantomData);
+        eprintln!("{}: {} rounds over all peers", K::NAME, self.rounds);
+        let mut runners = Runners::<K>(Vec::new(), PhantomData);
         for_each_peer(&mut runners);
-        let mut lanes: Vec<_> = runners.0.iter().map(|(peer, _)| lane(W::NAME, peer)).collect();
+        let mut lanes: Vec<_> = runners.0.iter().map(|(peer, _)| lane(K::NAME, peer)).collect();
         let count = lanes.len();
         for _ in 0..self.rounds {
             let mut times = vec![Duration::ZERO; count];
@@ -226,35 +226,37 @@ fn lane(group: &'static str, peer: &'static str) -> Lane {
     Lane { group, peer, nanoseconds: Vec::new() }
 }
 
-/// A peer with its workload, ready to run.
+/// A peer and its client, ready to run.
+struct Ready<K: Solo, P>(P, ClientOf<K>);
+
 trait Runner {
     /// Runs the peer's turn of a slice and gives the CPU time that its `STEPS` took.
     fn turn(&mut self) -> Duration;
 }
 
-impl<W: Workload, P: Peer<W::Structure>> Runner for (P, W) {
+impl<K: Solo, P: Peer<K::Workload>> Runner for Ready<K, P> {
     fn turn(&mut self) -> Duration {
-        let (peer, workload) = self;
+        let Self(peer, client) = self;
         let mut handle = peer.solo().expect("the last handle was dropped");
         for _ in 0..WARM_UP_STEPS {
-            black_box(workload.step(black_box(&mut handle)));
+            black_box(K::step(client, black_box(&mut handle)));
         }
         let before = cpu_time::of_this_thread();
         for _ in 0..STEPS {
-            black_box(workload.step(black_box(&mut handle)));
+            black_box(K::step(client, black_box(&mut handle)));
         }
         cpu_time::of_this_thread() - before
     }
 }
 
 /// All peers that can be built, with their names.
-struct Runners<W>(Vec<(&'static str, Box<dyn Runner>)>, PhantomData<W>);
+struct Runners<K>(Vec<(&'static str, Box<dyn Runner>)>, PhantomData<K>);
 
-impl<W: Workload> PeerVisitor<W::Structure> for Runners<W> {
-    fn visit<P: Peer<W::Structure>>(&mut self) {
-        match P::build(W::structure(W::ENTRIES)) {
-            Ok(peer) => self.0.push((P::NAME, Box::new((peer, W::new(W::ENTRIES))))),
-            Err(failure) => eprintln!("{}/{}: cannot be built: {failure}", W::NAME, P::NAME),
+impl<K: Solo> PeerVisitor<K::Workload> for Runners<K> {
+    fn visit<P: Peer<K::Workload>>(&mut self) {
+        match P::build(K::Workload::filled(K::Workload::ENTRIES)) {
+            Ok(peer) => self.0.push((P::NAME, Box::new(Ready::<K, P>(peer, K::client(K::Workload::ENTRIES))))),
+            Err(failure) => eprintln!("{}/{}: cannot be built: {failure}", K::NAME, P::NAME),
         }
     }
 }

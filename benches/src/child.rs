@@ -3,6 +3,7 @@
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How a child ended.
@@ -18,11 +19,16 @@ pub enum Outcome {
 
 /// Runs this program with `arguments` and waits for its end, `limit` at most.
 pub fn run_self(arguments: &[String], limit: Duration) -> Outcome {
+    run_self_until(arguments, limit, &AtomicBool::new(false))
+}
+
+/// As [`run_self`], but ends the child when `stop` is raised.
+pub fn run_self_until(arguments: &[String], limit: Duration, stop: &AtomicBool) -> Outcome {
     match std::env::current_exe() {
         Ok(program) => {
             let mut command = Command::new(program);
             command.args(arguments);
-            run(&mut command, limit)
+            run_until(&mut command, limit, stop)
         }
         Err(error) => Outcome::Failed(format!("cannot tell which program this is: {error}")),
     }
@@ -30,6 +36,10 @@ pub fn run_self(arguments: &[String], limit: Duration) -> Outcome {
 
 /// Runs `command` and waits for its end, `limit` at most.
 pub fn run(command: &mut Command, limit: Duration) -> Outcome {
+    run_until(command, limit, &AtomicBool::new(false))
+}
+
+fn run_until(command: &mut Command, limit: Duration, stop: &AtomicBool) -> Outcome {
     let started = Instant::now();
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = match child {
@@ -47,7 +57,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Outcome {
                     Outcome::Failed(format!("{status}: {said}"))
                 };
             }
-            Ok(None) if started.elapsed() > limit => {
+            Ok(None) if started.elapsed() > limit || stop.load(Ordering::Relaxed) => {
                 // A child that is gone by now is as good as killed.
                 let _ = child.kill();
                 let _ = child.wait();

@@ -3,7 +3,11 @@
 
 pub mod child;
 pub mod cpu_time;
+pub mod figures;
+pub mod keys;
 pub mod peers;
 pub mod report;
 pub mod sequence;
+pub mod sweep;
+pub mod ticks;
 pub mod workloads;

@@ -6,9 +6,9 @@
 
 use clap::{Parser, Subcommand};
 use nr_benches::child::{Outcome, run};
+use nr_benches::figures::{Table, matching, verdict};
 use nr_benches::peers::{self, Peer, PeerVisitor, for_each_peer};
-use nr_benches::report::{Table, matching, verdict};
-use nr_benches::workloads::{self, Counter, Workload, WorkloadVisitor, for_each_workload};
+use nr_benches::workloads::{self, Counter, Solo, SoloVisitor, Workload, for_each_solo};
 use std::hint::black_box;
 use std::marker::PhantomData;
 use std::process::{Command, ExitCode};
@@ -32,7 +32,7 @@ struct Arguments {
     /// Only workloads whose name contains this, such as `map` or `counter/add`.
     #[arg(long, default_value = "")]
     workload: String,
-    /// Only peers whose name contains this, such as `nr`; `bare` is always measured.
+    /// Only peers whose name contains this, such as `nr`; `seq` is always measured.
     #[arg(long, default_value = "")]
     peer: String,
     #[command(subcommand)]
@@ -50,14 +50,14 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let Some(Child::Child { workload, peer, entries, steps }) = &arguments.child {
         let mut child = RunOne { workload, peer, entries: *entries, steps: *steps, outcome: None };
-        for_each_workload(&mut child);
+        for_each_solo(&mut child);
         return match child.outcome {
             Some(Ok(())) => ExitCode::SUCCESS,
             Some(Err(failure)) => fail(&failure),
             None => fail(&format!("there is no workload {workload} with a peer {peer}")),
         };
     }
-    let chosen = matching("workload", &arguments.workload, &workloads::names())
+    let chosen = matching("workload", &arguments.workload, &workloads::solo_names())
         .and_then(|_| matching("peer", &arguments.peer, &peers::names::<Counter>()));
     if let Err(message) = chosen {
         return fail(&message);
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         ));
     }
     let mut counted = CountAll { arguments: &arguments, counts: Vec::new() };
-    for_each_workload(&mut counted);
+    for_each_solo(&mut counted);
     print(&counted.counts)
 }
 
@@ -99,7 +99,7 @@ fn print(counts: &[Count]) -> ExitCode {
     println!("Instructions of one operation (and how many more than the bare structure takes)\n");
     let mut table = Table::new(std::iter::once("").chain(workloads.iter().copied()));
     for peer in peers {
-        let cell = |workload: &&str| match (find(workload, peer), find(workload, "bare")) {
+        let cell = |workload: &&str| match (find(workload, peer), find(workload, "seq")) {
             (Some(all), Some(bare)) => format!("{all:.1} ({:+.1})", all - bare),
             (Some(all), None) => format!("{all:.1}"),
             (None, _) => "failed".into(),
@@ -109,7 +109,7 @@ fn print(counts: &[Count]) -> ExitCode {
     println!("{table}");
 
     for (workload, peer, goal) in GOALS {
-        if let (Some(all), Some(bare)) = (find(workload, peer), find(workload, "bare")) {
+        if let (Some(all), Some(bare)) = (find(workload, peer), find(workload, "seq")) {
             let more = all - bare;
             println!("{workload}, {peer}: {more:+.1} over bare, goal at most {goal:+}: {}", verdict(more <= goal));
         }
@@ -128,33 +128,32 @@ struct CountAll<'a> {
     counts: Vec<Count>,
 }
 
-impl WorkloadVisitor for CountAll<'_> {
-    fn visit<W: Workload>(&mut self) {
-        if W::NAME.contains(&self.arguments.workload) {
-            for_each_peer(&mut CountPeers { all: self, workload: PhantomData::<W> });
+impl SoloVisitor for CountAll<'_> {
+    fn visit<K: Solo>(&mut self) {
+        if K::NAME.contains(&self.arguments.workload) {
+            for_each_peer(&mut CountPeers { all: self, workload: PhantomData::<K> });
         }
     }
 }
 
-struct CountPeers<'a, 'b, W> {
+struct CountPeers<'a, 'b, K> {
     all: &'a mut CountAll<'b>,
-    workload: PhantomData<W>,
+    workload: PhantomData<K>,
 }
 
-impl<W: Workload> PeerVisitor<W::Structure> for CountPeers<'_, '_, W> {
-    fn visit<P: Peer<W::Structure>>(&mut self) {
+impl<K: Solo> PeerVisitor<K::Workload> for CountPeers<'_, '_, K> {
+    fn visit<P: Peer<K::Workload>>(&mut self) {
         let Arguments { entries, operations, peer, .. } = self.all.arguments;
-        if !P::NAME.contains(peer) && P::NAME != "bare" {
+        if !P::NAME.contains(peer) && P::NAME != "seq" {
             return;
         }
-        eprintln!("{}, {}", W::NAME, P::NAME);
-        let steps = operations.div_ceil(W::OPERATIONS);
-        let count = |steps| instructions(W::NAME, P::NAME, *entries, steps);
-        let instructions = count(steps).and_then(|once| {
-            let twice = count(2 * steps)?;
-            Ok((twice as f64 - once as f64) / (steps * W::OPERATIONS) as f64)
+        eprintln!("{}, {}", K::NAME, P::NAME);
+        let count = |steps| instructions(K::NAME, P::NAME, *entries, steps);
+        let instructions = count(*operations).and_then(|once| {
+            let twice = count(2 * operations)?;
+            Ok((twice as f64 - once as f64) / *operations as f64)
         });
-        self.all.counts.push(Count { workload: W::NAME, peer: P::NAME, instructions });
+        self.all.counts.push(Count { workload: K::NAME, peer: P::NAME, instructions });
     }
 }
 
@@ -188,34 +187,34 @@ struct RunOne<'a> {
     outcome: Option<Result<(), String>>,
 }
 
-impl WorkloadVisitor for RunOne<'_> {
-    fn visit<W: Workload>(&mut self) {
-        if W::NAME == self.workload {
-            for_each_peer(&mut RunPeer { one: self, workload: PhantomData::<W> });
+impl SoloVisitor for RunOne<'_> {
+    fn visit<K: Solo>(&mut self) {
+        if K::NAME == self.workload {
+            for_each_peer(&mut RunPeer { one: self, workload: PhantomData::<K> });
         }
     }
 }
 
-struct RunPeer<'a, 'b, W> {
+struct RunPeer<'a, 'b, K> {
     one: &'a mut RunOne<'b>,
-    workload: PhantomData<W>,
+    workload: PhantomData<K>,
 }
 
-impl<W: Workload> PeerVisitor<W::Structure> for RunPeer<'_, '_, W> {
-    fn visit<P: Peer<W::Structure>>(&mut self) {
+impl<K: Solo> PeerVisitor<K::Workload> for RunPeer<'_, '_, K> {
+    fn visit<P: Peer<K::Workload>>(&mut self) {
         if P::NAME == self.one.peer {
-            self.one.outcome = Some(run_steps::<W, P>(self.one.entries, self.one.steps));
+            self.one.outcome = Some(run_steps::<K, P>(self.one.entries, self.one.steps));
         }
     }
 }
 
-fn run_steps<W: Workload, P: Peer<W::Structure>>(entries: u64, steps: u64) -> Result<(), String> {
-    let mut peer = P::build(W::structure(entries)).map_err(|failure| failure.to_string())?;
+fn run_steps<K: Solo, P: Peer<K::Workload>>(entries: u64, steps: u64) -> Result<(), String> {
+    let mut peer = P::build(K::Workload::filled(entries)).map_err(|failure| failure.to_string())?;
     let mut handle = peer.solo().map_err(|failure| failure.to_string())?;
-    let mut workload = W::new(entries);
+    let mut client = K::client(entries);
     for _ in 0..steps {
         // Opaque each time, lest the bare structure's fields stay in registers, where no shared structure can have them.
-        black_box(workload.step(black_box(&mut handle)));
+        black_box(K::step(&mut client, black_box(&mut handle)));
     }
     Ok(())
 }

@@ -6,8 +6,8 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 use nr_benches::child::{Outcome, run_self};
+use nr_benches::figures::{Table, bytes, verdict};
 use nr_benches::peers::{BuildFailure, Handle, Nr, Predecessor, SharedPeer};
-use nr_benches::report::{Table, bytes, verdict};
 use nr_benches::workloads::{Counter, Structure};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::borrow::Borrow;
@@ -132,7 +132,7 @@ fn measure_on_large_stack(peer: &str, case: Case, operations: u32) -> ExitCode {
 
 fn measure_named(peer: &str, case: Case, operations: u32) -> Option<Result<(), BuildFailure>> {
     Some(match peer {
-        "nr" => measure_case::<Nr<_, 1>, Nr<_, 1>, Nr<_, 1>>(case, operations),
+        "nr" => measure_case::<Nr<_, 0>, Nr<_, 0>, Nr<_, 0>>(case, operations),
         "nr-4" => measure_case::<Nr<_, 4>, Nr<_, 4>, Nr<_, 4>>(case, operations),
         "predecessor" => measure_case::<Predecessor<_, 1>, Predecessor<_, 1>, Predecessor<_, 1>>(case, operations),
         "predecessor-4" => measure_case::<Predecessor<_, 4>, Predecessor<_, 4>, Predecessor<_, 4>>(case, operations),

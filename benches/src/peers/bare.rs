@@ -15,7 +15,7 @@ impl<S> Bare<S> {
 }
 
 impl<S: Structure> Peer<S> for Bare<S> {
-    const NAME: &'static str = "bare";
+    const NAME: &'static str = "seq";
     type Handle<'a> = &'a mut S;
 
     fn build(data: S) -> Result<Self, BuildFailure> {

@@ -3,21 +3,45 @@
 //! Each runs with its default settings. A peer that cannot be built says why; the programs show that in its place.
 
 mod bare;
+mod caches;
+mod dashmap;
+mod distributed_rwlock;
+mod evmap;
+mod flat_combining;
+mod flurry;
+mod left_right;
+mod lock_free_stack;
 mod nr;
+mod papaya;
 mod parking_lot_mutex;
 mod parking_lot_rwlock;
 mod predecessor;
+mod scc;
+mod skip_list;
+mod spin_lock;
 mod std_mutex;
 mod std_rwlock;
 
-use crate::workloads::Structure;
+use crate::workloads::{Structure, Workload};
 use std::fmt;
 
+pub use self::dashmap::DashMap;
+pub use self::evmap::EvMap;
+pub use self::flurry::Flurry;
+pub use self::left_right::LeftRight;
 pub use self::nr::Nr;
+pub use self::papaya::Papaya;
+pub use self::scc::{Scc, TreeIndex};
 pub use bare::Bare;
+pub use caches::{Moka, QuickCache};
+pub use distributed_rwlock::DistributedRwLock;
+pub use flat_combining::{FlatCombining, FlatCombiningRwLock};
+pub use lock_free_stack::{EliminationStack, TreiberStack};
 pub use parking_lot_mutex::ParkingLotMutex;
 pub use parking_lot_rwlock::ParkingLotRwLock;
 pub use predecessor::Predecessor;
+pub use skip_list::{SkipMap, SkipQueue};
+pub use spin_lock::SpinLock;
 pub use std_mutex::StdMutex;
 pub use std_rwlock::StdRwLock;
 
@@ -28,14 +52,10 @@ pub trait Handle<S: Structure> {
 
     /// Runs a write.
     fn write(&mut self, op: S::Write) -> Option<u64>;
-
-    /// Called again and again by a thread that has done its share while others have not: a peer whose replicas stop each
-    /// other when one falls silent catches up here.
-    fn keep_up(&mut self) {}
 }
 
 /// A structure in the keeping of a peer.
-pub trait Peer<S: Structure>: Sized + 'static {
+pub trait Peer<S: Structure>: Sized + Send + 'static {
     /// Its name in tables and on command lines.
     const NAME: &'static str;
 
@@ -50,9 +70,10 @@ pub trait Peer<S: Structure>: Sized + 'static {
 }
 
 /// A peer that many threads can use at once: all but the bare structure.
-pub trait SharedPeer<S: Structure>: Peer<S> + Sync {
-    /// Access for one of many threads; where there are replicas the threads take turns over them.
-    fn handle(&self, thread: usize) -> Result<Self::Handle<'_>, BuildFailure>;
+pub trait SharedPeer<S: Structure>: Peer<S> + Send + Sync {
+    /// Access for one of many threads. Its place is the index of its NUMA node, or on a machine with one node its own number:
+    /// where there are replicas the places take turns over them.
+    fn handle(&self, place: usize) -> Result<Self::Handle<'_>, BuildFailure>;
 
     /// Brings everything that lags up to date.
     fn sync(&self) {}
@@ -100,7 +121,7 @@ pub fn for_each_peer<S: Structure>(visitor: &mut impl PeerVisitor<S>) {
     for_each_shared_peer(&mut Any(visitor));
 }
 
-/// Shows `visitor` every peer that can be shared.
+/// Shows `visitor` every peer that can be shared, of those that take any structure.
 pub fn for_each_shared_peer<S: Structure>(visitor: &mut impl SharedPeerVisitor<S>) {
     visitor.visit::<StdMutex<S>>();
     visitor.visit::<StdRwLock<S>>();
@@ -108,8 +129,30 @@ pub fn for_each_shared_peer<S: Structure>(visitor: &mut impl SharedPeerVisitor<S
     visitor.visit::<ParkingLotRwLock<S>>();
     visitor.visit::<Predecessor<S, 1>>();
     visitor.visit::<Predecessor<S, 2>>();
-    visitor.visit::<Nr<S, 1>>();
+    visitor.visit::<Nr<S, 0>>();
     visitor.visit::<Nr<S, 2>>();
+}
+
+/// Shows `visitor` every peer that sweeps can run on a workload: those above, the paper's, more replicas, and those that are made for
+/// this structure.
+pub fn for_each_swept_peer<W: Workload>(visitor: &mut impl SharedPeerVisitor<W>) {
+    visitor.visit::<Nr<W, 0>>();
+    visitor.visit::<Nr<W, 1>>();
+    visitor.visit::<Nr<W, 2>>();
+    visitor.visit::<Nr<W, 4>>();
+    visitor.visit::<StdMutex<W>>();
+    visitor.visit::<StdRwLock<W>>();
+    visitor.visit::<ParkingLotMutex<W>>();
+    visitor.visit::<ParkingLotRwLock<W>>();
+    visitor.visit::<SpinLock<W>>();
+    visitor.visit::<DistributedRwLock<W>>();
+    visitor.visit::<FlatCombining<W>>();
+    visitor.visit::<FlatCombiningRwLock<W>>();
+    visitor.visit::<LeftRight<W>>();
+    visitor.visit::<Predecessor<W, 1>>();
+    visitor.visit::<Predecessor<W, 2>>();
+    visitor.visit::<Predecessor<W, 4>>();
+    W::for_each_rival(visitor);
 }
 
 /// The names of all peers.
@@ -131,8 +174,11 @@ pub struct Replicated<S>(S);
 
 #[cfg(test)]
 mod tests {
-    use super::{Handle, Peer, PeerVisitor, SharedPeer, SharedPeerVisitor, for_each_peer, for_each_shared_peer};
-    use crate::workloads::{Counter, Map, Put};
+    use super::*;
+    use crate::keys::{Distribution, Keys};
+    use crate::workloads::{
+        Counter, Heap, HeapWrite, Map, Put, Stack, StackWrite, Workload, WorkloadVisitor, for_each_workload,
+    };
 
     #[test]
     fn every_peer_answers_like_the_map_it_holds() {
@@ -147,6 +193,71 @@ mod tests {
             }
         }
         for_each_peer(&mut Check);
+    }
+
+    /// On one thread every peer of a sweep answers reads as the bare structure does. (But caches choose themselves what they keep.)
+    #[test]
+    fn every_swept_peer_reads_what_was_written() {
+        struct Workloads;
+        impl WorkloadVisitor for Workloads {
+            fn visit<W: Workload>(&mut self) {
+                if W::NAME != "cache" {
+                    for_each_swept_peer::<W>(&mut Peers);
+                }
+            }
+        }
+        struct Peers;
+        impl<W: Workload> SharedPeerVisitor<W> for Peers {
+            fn visit<P: SharedPeer<W>>(&mut self) {
+                const ENTRIES: u64 = 200;
+                let mut bare = Bare::build(W::filled(ENTRIES)).unwrap();
+                let peer = P::build(W::filled(ENTRIES)).unwrap();
+                let mut handle = peer.handle(0).unwrap();
+                let mut clients = [0, 1].map(|_| W::client(Keys::new(Distribution::Uniform, ENTRIES, 5)));
+                for round in 0..500 {
+                    W::write_through(&mut clients[0], &mut bare.solo().unwrap());
+                    W::write_through(&mut clients[1], &mut handle);
+                    let expected = W::read_through(&mut clients[0], &mut bare.solo().unwrap());
+                    let read = W::read_through(&mut clients[1], &mut handle);
+                    assert_eq!(read, expected, "{}, {}, round {round}", W::NAME, P::NAME);
+                }
+            }
+        }
+        for_each_workload(&mut Workloads);
+    }
+
+    /// Of values that several threads push and take none is lost and none is taken twice.
+    #[test]
+    fn lock_free_stacks_and_queues_lose_nothing() {
+        fn check<W: Workload, P: SharedPeer<W>>(push: fn(u64) -> W::Write, pop: W::Write) {
+            let peer = P::build(W::filled(0)).unwrap();
+            let mut taken: Vec<u64> = std::thread::scope(|scope| {
+                let work = |thread: u64| {
+                    let (peer, pop) = (&peer, pop.clone());
+                    move || {
+                        let mut handle = peer.handle(0).unwrap();
+                        let values = (0..2_000).map(|index| thread * 10_000 + index);
+                        values
+                            .flat_map(|value| [handle.write(push(value)), handle.write(pop.clone())])
+                            .flatten()
+                            .collect()
+                    }
+                };
+                let threads: Vec<_> = (0..4).map(|thread| scope.spawn(work(thread))).collect();
+                threads.into_iter().flat_map(|thread| -> Vec<u64> { thread.join().unwrap() }).collect()
+            });
+            let mut handle = peer.handle(0).unwrap();
+            taken.extend(std::iter::from_fn(|| handle.write(pop.clone())));
+            taken.sort_unstable();
+            let all: Vec<u64> =
+                (0..4).flat_map(|thread| (0..2_000).map(move |index| thread * 10_000 + index)).collect();
+            assert_eq!(taken, all, "{}", P::NAME);
+        }
+        check::<Stack, TreiberStack>(StackWrite::Push, StackWrite::Pop);
+        check::<Stack, EliminationStack>(StackWrite::Push, StackWrite::Pop);
+        check::<Stack, FlatCombining<Stack>>(StackWrite::Push, StackWrite::Pop);
+        check::<Stack, DistributedRwLock<Stack>>(StackWrite::Push, StackWrite::Pop);
+        check::<Heap, SkipQueue>(HeapWrite::Push, HeapWrite::Pop);
     }
 
     #[test]

@@ -19,9 +19,14 @@ impl<S: Structure> Dispatch for Replicated<S> {
     fn dispatch_mut(&mut self, op: &S::Write) -> Option<u64> {
         self.0.write(op)
     }
+
+    #[inline]
+    fn prefetch(&self, op: &S::Write) {
+        self.0.prefetch(op);
+    }
 }
 
-/// nr with `REPLICAS` replicas.
+/// nr with `REPLICAS` replicas; 0 stands for the default, one for each NUMA node.
 pub struct Nr<S: Structure, const REPLICAS: usize>(NodeReplicated<Replicated<S>>);
 
 /// A thread's handle.
@@ -29,7 +34,8 @@ pub struct NrHandle<'a, S: Structure>(::nr::Handle<'a, Replicated<S>>);
 
 impl<S: Structure, const REPLICAS: usize> Peer<S> for Nr<S, REPLICAS> {
     const NAME: &'static str = match REPLICAS {
-        1 => "nr",
+        0 => "nr",
+        1 => "nr-1",
         2 => "nr-2",
         4 => "nr-4",
         _ => panic!("this number of replicas has no name yet"),
@@ -37,8 +43,8 @@ impl<S: Structure, const REPLICAS: usize> Peer<S> for Nr<S, REPLICAS> {
     type Handle<'a> = NrHandle<'a, S>;
 
     fn build(data: S) -> Result<Self, BuildFailure> {
-        let replicas = NonZeroUsize::new(REPLICAS).ok_or_else(|| BuildFailure::new("it needs a replica"))?;
-        let builder = NodeReplicated::<Replicated<S>>::builder().replicas(Replicas::Count(replicas));
+        let replicas = NonZeroUsize::new(REPLICAS).map_or(Replicas::PerNumaNode, Replicas::Count);
+        let builder = NodeReplicated::<Replicated<S>>::builder().replicas(replicas);
         builder.build(Replicated(data)).map(Self).map_err(BuildFailure::new)
     }
 
@@ -48,8 +54,13 @@ impl<S: Structure, const REPLICAS: usize> Peer<S> for Nr<S, REPLICAS> {
 }
 
 impl<S: Structure, const REPLICAS: usize> SharedPeer<S> for Nr<S, REPLICAS> {
-    fn handle(&self, thread: usize) -> Result<NrHandle<'_, S>, BuildFailure> {
-        self.0.register_on(ReplicaId::new(thread % REPLICAS)).map(NrHandle).map_err(BuildFailure::new)
+    fn handle(&self, place: usize) -> Result<NrHandle<'_, S>, BuildFailure> {
+        let handle = match place.checked_rem(REPLICAS) {
+            // On the replica that is nearest to the thread.
+            None => self.0.register(),
+            Some(replica) => self.0.register_on(ReplicaId::new(replica)),
+        };
+        handle.map(NrHandle).map_err(BuildFailure::new)
     }
 
     fn sync(&self) {

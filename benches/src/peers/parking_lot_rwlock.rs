@@ -22,7 +22,7 @@ impl<S: Structure> Peer<S> for ParkingLotRwLock<S> {
 }
 
 impl<S: Structure> SharedPeer<S> for ParkingLotRwLock<S> {
-    fn handle(&self, _thread: usize) -> Result<&Self, BuildFailure> {
+    fn handle(&self, _place: usize) -> Result<&Self, BuildFailure> {
         Ok(self)
     }
 }

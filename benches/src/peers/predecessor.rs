@@ -1,8 +1,8 @@
 //! VMware's `node-replication` 0.1.1, the crate that introduced node replication to Rust.
 //!
 //! Two things are done for it here that its users have to do as well. A replica without active threads lets the log run
-//! full, whereupon every writer waits for ever: a lone thread therefore brings the other replicas up to date at intervals,
-//! and threads that are done keep calling `sync`. And a registration cannot be given back: handles pass theirs on.
+//! full, whereupon every writer waits for ever: a lone thread therefore brings the other replicas up to date at intervals.
+//! And a registration cannot be given back: handles pass theirs on.
 
 use super::{BuildFailure, Handle, Peer, Replicated, SharedPeer};
 use crate::workloads::Structure;
@@ -86,8 +86,8 @@ impl<S: Structure, const REPLICAS: usize> Peer<S> for Predecessor<S, REPLICAS> {
 }
 
 impl<S: Structure, const REPLICAS: usize> SharedPeer<S> for Predecessor<S, REPLICAS> {
-    fn handle(&self, thread: usize) -> Result<PredecessorHandle<'_, S>, BuildFailure> {
-        let on = &self.0[thread % REPLICAS];
+    fn handle(&self, place: usize) -> Result<PredecessorHandle<'_, S>, BuildFailure> {
+        let on = &self.0[place % REPLICAS];
         Ok(PredecessorHandle { on, token: on.token()?, deserted: &[], writes: 0 })
     }
 
@@ -110,10 +110,6 @@ impl<S: Structure> Handle<S> for PredecessorHandle<'_, S> {
             self.deserted.iter().for_each(OneReplica::sync);
         }
         self.on.replica.execute_mut(op, self.token)
-    }
-
-    fn keep_up(&mut self) {
-        self.on.replica.sync(self.token);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Eight bytes: the cheapest structure there is, so that what a peer adds is seen undiluted.
 
 use super::{Structure, Workload};
+use crate::keys::Keys;
 use crate::peers::Handle;
 
 /// A number that grows.
@@ -24,50 +25,30 @@ impl Structure for Counter {
     }
 }
 
-/// Reads the number.
-#[derive(Debug)]
-pub struct CounterRead;
+impl Workload for Counter {
+    const NAME: &'static str = "counter";
+    const ABOUT: [&'static str; 3] = ["a number of 8 bytes", "read it", "add one"];
+    const ENTRIES: u64 = 1;
+    const ALWAYS_ANSWERS: bool = true;
+    type Client = ();
 
-impl Workload for CounterRead {
-    type Structure = Counter;
-    const NAME: &'static str = "counter/read";
-    const ENTRIES: u64 = 0;
-    const OPERATIONS: u64 = 1;
-
-    fn structure(_entries: u64) -> Counter {
-        Counter::default()
+    fn filled(_entries: u64) -> Self {
+        Self::default()
     }
 
-    fn new(_entries: u64) -> Self {
-        Self
+    fn bytes(_entries: u64) -> u64 {
+        8
     }
+
+    fn client(_keys: Keys) {}
 
     #[inline]
-    fn step<H: Handle<Counter>>(&mut self, handle: &mut H) -> Option<u64> {
+    fn read_through<H: Handle<Self>>((): &mut (), handle: &mut H) -> Option<u64> {
         handle.read(())
     }
-}
-
-/// Adds one.
-#[derive(Debug)]
-pub struct CounterAdd;
-
-impl Workload for CounterAdd {
-    type Structure = Counter;
-    const NAME: &'static str = "counter/add";
-    const ENTRIES: u64 = 0;
-    const OPERATIONS: u64 = 1;
-
-    fn structure(_entries: u64) -> Counter {
-        Counter::default()
-    }
-
-    fn new(_entries: u64) -> Self {
-        Self
-    }
 
     #[inline]
-    fn step<H: Handle<Counter>>(&mut self, handle: &mut H) -> Option<u64> {
+    fn write_through<H: Handle<Self>>((): &mut (), handle: &mut H) -> Option<u64> {
         handle.write(1)
     }
 }

@@ -1,11 +1,12 @@
-//! A priority queue that keeps its size: the greatest value is looked at, or a value is pushed and the greatest taken.
+//! A priority queue that keeps its size: the greatest value is looked at, or values are pushed and taken in turn.
 //!
 //! The values pushed follow the *hold model* of event simulation: each lies a random distance below the one taken last.
 //! Were they uniform over a fixed range instead, the heap would soon hold only small values, each push would climb to the
 //! top and be taken at once, and the cost would depend on how long a peer had been running.
 
 use super::{Structure, Workload};
-use crate::peers::Handle;
+use crate::keys::Keys;
+use crate::peers::{self, Handle, SharedPeerVisitor};
 use crate::sequence::Sequence;
 use std::collections::BinaryHeap;
 
@@ -16,7 +17,7 @@ const STEP: u64 = 1 << 32;
 
 /// `BinaryHeap<u64>`.
 #[derive(Clone, Debug, Default)]
-pub struct Heap(BinaryHeap<u64>);
+pub struct Heap(pub BinaryHeap<u64>);
 
 /// Changes a heap.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,15 +26,6 @@ pub enum HeapWrite {
     Push(u64),
     /// Takes the greatest value out.
     Pop,
-}
-
-impl Heap {
-    /// A heap of `entries` values, spread as the hold model leaves them in the long run: the distances below the greatest
-    /// have a density that falls to 0 at `STEP`, like the smaller of two uniform numbers.
-    pub fn filled(entries: u64) -> Self {
-        let mut distances = Sequence::new(3);
-        Self((0..entries).map(|_| START - distances.next_u32().min(distances.next_u32())).collect())
-    }
 }
 
 impl Structure for Heap {
@@ -57,72 +49,73 @@ impl Structure for Heap {
     }
 }
 
-/// Looks at the greatest value.
-#[derive(Debug)]
-pub struct HeapPeek;
-
-impl Workload for HeapPeek {
-    type Structure = Heap;
-    const NAME: &'static str = "heap/peek";
-    const ENTRIES: u64 = 200_000;
-    const OPERATIONS: u64 = 1;
-
-    fn structure(entries: u64) -> Heap {
-        Heap::filled(entries)
-    }
-
-    fn new(_entries: u64) -> Self {
-        Self
-    }
-
-    #[inline]
-    fn step<H: Handle<Heap>>(&mut self, handle: &mut H) -> Option<u64> {
-        handle.read(())
-    }
-}
-
-/// Pushes a value and takes the greatest: two operations, after which the size is what it was.
-#[derive(Debug)]
-pub struct HeapPushPop {
+/// Pushes and takes in turn.
+#[derive(Clone, Debug)]
+pub struct HeapClient {
     distances: Sequence,
     taken: u64,
+    pops: bool,
 }
 
-impl Workload for HeapPushPop {
-    type Structure = Heap;
-    const NAME: &'static str = "heap/push_pop";
+impl Workload for Heap {
+    const NAME: &'static str = "heap";
+    const ABOUT: [&'static str; 3] =
+        ["priority queue: BinaryHeap<u64>", "look at the greatest", "push a value or take the greatest, in turn"];
     const ENTRIES: u64 = 200_000;
-    const OPERATIONS: u64 = 2;
+    const ALWAYS_ANSWERS: bool = false;
+    type Client = HeapClient;
 
-    fn structure(entries: u64) -> Heap {
-        Heap::filled(entries)
+    /// Spread as the hold model leaves the values in the long run: the distances below the greatest have a density that
+    /// falls to 0 at `STEP`, like the smaller of two uniform numbers.
+    fn filled(entries: u64) -> Self {
+        let mut distances = Sequence::new(3);
+        Self((0..entries).map(|_| START - distances.next_u32().min(distances.next_u32())).collect())
     }
 
-    fn new(_entries: u64) -> Self {
-        Self { distances: Sequence::new(4), taken: START }
+    fn bytes(entries: u64) -> u64 {
+        8 * entries
+    }
+
+    fn client(keys: Keys) -> HeapClient {
+        HeapClient { distances: keys.random, taken: START, pops: false }
     }
 
     #[inline]
-    fn step<H: Handle<Heap>>(&mut self, handle: &mut H) -> Option<u64> {
-        handle.write(HeapWrite::Push(self.taken - self.distances.below(STEP)));
-        let taken = handle.write(HeapWrite::Pop);
-        self.taken = taken.unwrap_or(START);
-        taken
+    fn read_through<H: Handle<Self>>(_client: &mut HeapClient, handle: &mut H) -> Option<u64> {
+        handle.read(())
+    }
+
+    #[inline]
+    fn write_through<H: Handle<Self>>(client: &mut HeapClient, handle: &mut H) -> Option<u64> {
+        client.pops = !client.pops;
+        if client.pops {
+            handle.write(HeapWrite::Push(client.taken - client.distances.below(STEP)))
+        } else {
+            let taken = handle.write(HeapWrite::Pop);
+            client.taken = taken.unwrap_or(START);
+            taken
+        }
+    }
+
+    fn for_each_rival(visitor: &mut impl SharedPeerVisitor<Self>) {
+        visitor.visit::<peers::SkipQueue>();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Heap, HeapPushPop};
+    use super::Heap;
+    use crate::keys::{Distribution, Keys};
     use crate::peers::{Bare, Peer};
     use crate::workloads::Workload;
 
     #[test]
     fn size_and_spread_last() {
         let mut peer = Bare::build(Heap::filled(1_000)).unwrap();
-        let mut workload = HeapPushPop::new(1_000);
+        let mut client = Heap::client(Keys::new(Distribution::Uniform, 1_000, 4));
         for _ in 0..100_000 {
-            assert!(workload.step(&mut peer.solo().unwrap()).is_some());
+            assert!(Heap::write_through(&mut client, &mut peer.solo().unwrap()).is_none());
+            assert!(Heap::write_through(&mut client, &mut peer.solo().unwrap()).is_some());
         }
         let values = peer.into_inner().0.into_sorted_vec();
         assert_eq!(values.len(), 1_000);

@@ -1,13 +1,14 @@
-//! A hash map, as std makes it: random existing keys are looked up or overwritten.
+//! A hash map, as std makes it: existing keys are looked up or overwritten.
 
 use super::{Structure, Workload};
-use crate::peers::Handle;
-use crate::sequence::Sequence;
+use crate::keys::Keys;
+use crate::peers::{self, Handle, SharedPeerVisitor};
 use std::collections::HashMap;
+use std::hint::black_box;
 
 /// `HashMap<u64, u64>` with std's default hasher.
 #[derive(Clone, Debug, Default)]
-pub struct Map(HashMap<u64, u64>);
+pub struct Map(pub HashMap<u64, u64>);
 
 /// Inserts a value or overwrites the one that is there.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,15 +17,6 @@ pub struct Put {
     pub key: u64,
     /// What.
     pub value: u64,
-}
-
-impl Map {
-    /// A map with the keys `0..entries`.
-    pub fn filled(entries: u64) -> Self {
-        let mut map = HashMap::with_capacity(entries as usize);
-        map.extend((0..entries).map(|key| (key, key)));
-        Self(map)
-    }
 }
 
 impl Structure for Map {
@@ -40,59 +32,53 @@ impl Structure for Map {
     fn write(&mut self, put: &Put) -> Option<u64> {
         self.0.insert(put.key, put.value)
     }
+
+    /// std's map has no way to touch a bucket other than to look into it.
+    #[inline]
+    fn prefetch(&self, put: &Put) {
+        black_box(self.0.get(&put.key));
+    }
 }
 
-/// Looks up existing keys, chosen uniformly at random.
-#[derive(Debug)]
-pub struct MapRead {
-    keys: Sequence,
-    entries: u64,
-}
-
-impl Workload for MapRead {
-    type Structure = Map;
-    const NAME: &'static str = "map/read";
+impl Workload for Map {
+    const NAME: &'static str = "map";
+    const ABOUT: [&'static str; 3] = ["HashMap<u64, u64>", "look a key up", "overwrite a key's value"];
     const ENTRIES: u64 = 1_000_000;
-    const OPERATIONS: u64 = 1;
+    const ALWAYS_ANSWERS: bool = true;
+    type Client = Keys;
 
-    fn structure(entries: u64) -> Map {
-        Map::filled(entries)
+    fn filled(entries: u64) -> Self {
+        let mut map = HashMap::with_capacity(entries as usize);
+        map.extend((0..entries).map(|key| (key, key)));
+        Self(map)
     }
 
-    fn new(entries: u64) -> Self {
-        Self { keys: Sequence::new(1), entries }
+    /// Buckets are a power of two, at most 7/8 of them used, each with an entry and a byte.
+    fn bytes(entries: u64) -> u64 {
+        (entries * 8 / 7).next_power_of_two() * 17
+    }
+
+    fn client(keys: Keys) -> Keys {
+        keys
     }
 
     #[inline]
-    fn step<H: Handle<Map>>(&mut self, handle: &mut H) -> Option<u64> {
-        handle.read(self.keys.below(self.entries))
-    }
-}
-
-/// Overwrites existing keys, chosen uniformly at random.
-#[derive(Debug)]
-pub struct MapWrite {
-    keys: Sequence,
-    entries: u64,
-}
-
-impl Workload for MapWrite {
-    type Structure = Map;
-    const NAME: &'static str = "map/write";
-    const ENTRIES: u64 = 1_000_000;
-    const OPERATIONS: u64 = 1;
-
-    fn structure(entries: u64) -> Map {
-        Map::filled(entries)
-    }
-
-    fn new(entries: u64) -> Self {
-        Self { keys: Sequence::new(2), entries }
+    fn read_through<H: Handle<Self>>(keys: &mut Keys, handle: &mut H) -> Option<u64> {
+        handle.read(keys.next_key())
     }
 
     #[inline]
-    fn step<H: Handle<Map>>(&mut self, handle: &mut H) -> Option<u64> {
-        let key = self.keys.below(self.entries);
+    fn write_through<H: Handle<Self>>(keys: &mut Keys, handle: &mut H) -> Option<u64> {
+        let key = keys.next_key();
         handle.write(Put { key, value: key ^ 1 })
+    }
+
+    fn for_each_rival(visitor: &mut impl SharedPeerVisitor<Self>) {
+        visitor.visit::<peers::DashMap>();
+        visitor.visit::<peers::Papaya>();
+        visitor.visit::<peers::Scc>();
+        visitor.visit::<peers::Flurry>();
+        visitor.visit::<peers::EvMap>();
+        visitor.visit::<peers::SkipMap>();
     }
 }

@@ -1,6 +1,6 @@
 //! One figure of both servers over all rounds, for the table and for the file.
 
-use nr_benches::report::{Spread, Table, verdict};
+use nr_benches::figures::{Spread, Table, verdict};
 use serde_json::{Value, json};
 
 /// What a figure should be.

@@ -15,7 +15,7 @@ mod slow_reads;
 mod small;
 
 use clap::{Parser, ValueEnum};
-use nr_benches::report::matching;
+use nr_benches::figures::matching;
 use peer::Peer;
 use serde_json::{Map, json};
 use std::path::PathBuf;

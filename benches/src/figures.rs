@@ -73,6 +73,17 @@ impl fmt::Display for Table {
     }
 }
 
+/// Three significant digits, and no more than people read.
+pub fn significant(value: f64) -> String {
+    let digits = match value.abs() {
+        size if size >= 100.0 => 0,
+        size if size >= 10.0 => 1,
+        size if size >= 1.0 => 2,
+        _ => 3,
+    };
+    format!("{value:.digits$}")
+}
+
 /// Those of `names` that contain `part`; if there are none, a message that says which names there are.
 pub fn matching<'a>(option: &str, part: &str, names: &[&'a str]) -> Result<Vec<&'a str>, String> {
     let found: Vec<_> = names.iter().copied().filter(|name| name.contains(part)).collect();
@@ -117,8 +128,8 @@ mod tests {
 
     #[test]
     fn a_part_of_a_name_is_enough_and_an_unknown_one_is_answered() {
-        assert_eq!(matching("peer", "nr", &["bare", "nr", "nr-2"]), Ok(vec!["nr", "nr-2"]));
-        assert_eq!(matching("peer", "x", &["bare", "nr"]), Err("--peer x fits none of: bare, nr".into()));
+        assert_eq!(matching("peer", "nr", &["seq", "nr", "nr-2"]), Ok(vec!["nr", "nr-2"]));
+        assert_eq!(matching("peer", "x", &["seq", "nr"]), Err("--peer x fits none of: seq, nr".into()));
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! Whether threads burn CPU time while they wait for a slow operation: one write sleeps inside the structure, and others
-//! come meanwhile.
+//! come meanwhile. `cargo run --release -p nr-benches --bin waiting`.
+//!
+//! Every measurement runs in a child process of its own with a limit on its time, so that a peer that hangs is shown as
+//! hung and the rest goes on.
 
-use crate::{Arguments, for_each_measured_peer, outcome};
+use clap::{Parser, Subcommand};
 use nr_benches::child::{Outcome, run_self};
 use nr_benches::cpu_time;
-use nr_benches::peers::{BuildFailure, Handle, SharedPeer, SharedPeerVisitor};
-use nr_benches::report::Table;
+use nr_benches::figures::{Table, matching};
+use nr_benches::peers::{BuildFailure, Handle, SharedPeer, SharedPeerVisitor, for_each_shared_peer};
 use nr_benches::workloads::Structure;
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
@@ -18,8 +22,55 @@ const WINDOW: Duration = Duration::from_millis(450);
 /// Threads that come meanwhile.
 const WAITERS: usize = 8;
 
-/// Measures all peers and prints them.
-pub(crate) fn print(arguments: &Arguments, peers: &[&'static str]) {
+/// A measurement that has not ended then is called hung.
+const LIMIT: Duration = Duration::from_secs(9);
+
+/// CPU time that a process uses while one write sleeps inside the structure and other threads wait for it.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Only peers whose name contains this.
+    #[arg(long, default_value = "")]
+    peer: String,
+    #[command(subcommand)]
+    child: Option<Child>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Child {
+    /// Makes one measurement.
+    #[command(hide = true)]
+    Measure { peer: String, waiters_write: u8 },
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.child {
+        Some(Child::Measure { peer, waiters_write }) => child(&peer, waiters_write != 0),
+        None => matching("peer", &arguments.peer, &names()).map(|peers| print(&peers)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("waiting: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn names() -> Vec<&'static str> {
+    struct Names(Vec<&'static str>);
+    impl SharedPeerVisitor<Sleeper> for Names {
+        fn visit<P: SharedPeer<Sleeper>>(&mut self) {
+            self.0.push(P::NAME);
+        }
+    }
+    let mut names = Names(Vec::new());
+    for_each_shared_peer(&mut names);
+    names.0
+}
+
+/// Measures the peers and prints them.
+fn print(peers: &[&'static str]) {
     println!(
         "CPU time of the whole process in {} ms, while one write sleeps inside the structure and {WAITERS} threads wait:\n",
         WINDOW.as_millis()
@@ -28,9 +79,8 @@ pub(crate) fn print(arguments: &Arguments, peers: &[&'static str]) {
     for peer in peers {
         eprintln!("{peer}: {WAITERS} threads wait for a slow write");
         let cell = |waiters_write: u8| {
-            let child = ["slow", peer, &waiters_write.to_string()].map(String::from);
-            // The slow write runs once on each replica.
-            match run_self(&child, Duration::from_secs_f64(arguments.limit) + 2 * SLOW) {
+            let child = ["measure", peer, &waiters_write.to_string()].map(String::from);
+            match run_self(&child, LIMIT) {
                 Outcome::Finished(line) => line.trim().to_string(),
                 Outcome::Hung => "hung".into(),
                 Outcome::Failed(why) => why,
@@ -76,10 +126,10 @@ impl Structure for Sleeper {
 }
 
 /// The child's part: makes one measurement and prints it.
-pub(crate) fn child(peer: &str, waiters_write: bool) -> Result<(), String> {
+fn child(peer: &str, waiters_write: bool) -> Result<(), String> {
     let mut search = Search { peer, waiters_write, done: None };
-    for_each_measured_peer(&mut search);
-    outcome(search.done)
+    for_each_shared_peer(&mut search);
+    search.done.ok_or("there is no such peer")?.map_err(|failure| format!("cannot be built: {failure}"))
 }
 
 struct Search<'a> {
