@@ -26,13 +26,14 @@ pub struct Options {
 /// Writes the report.
 ///
 /// # Errors
-/// If there are no results, or files can't be read or written.
+/// If there are no results at all, or files can't be read or written.
 pub fn report(options: &Options) -> Result<(), String> {
     let mut sets: Vec<Results> = Vec::new();
     for path in &options.inputs {
         let results = Results::read(path)?;
         let Some(session) = results.sessions.first().filter(|_| !results.records.is_empty()) else {
-            return Err(format!("{} has no results: `nr-benches sweep` makes some", path.display()));
+            eprintln!("{} has no results, and is left out", path.display());
+            continue;
         };
         let same = |set: &&mut Results| set.sessions.iter().any(|other| other.machine.is_same(&session.machine));
         match sets.iter_mut().find(same) {
@@ -42,6 +43,9 @@ pub fn report(options: &Options) -> Result<(), String> {
             }
             None => sets.push(results),
         }
+    }
+    if sets.is_empty() {
+        return Err("there are no results: `nr-benches sweep` makes some".into());
     }
     // Real machines first.
     sets.sort_by_key(|set| set.sessions.first().is_some_and(|session| session.machine.simulated_by.is_some()));
@@ -176,7 +180,7 @@ mod tests {
         let pictures = pictures.filter(|file| file.path().extension().is_some_and(|extension| extension == "svg"));
         assert!(pictures.count() >= 3);
         let none = Options { inputs: vec![folder.join("none.jsonl")], ..options };
-        assert!(report(&none).unwrap_err().contains("has no results"));
+        assert!(report(&none).unwrap_err().contains("there are no results"));
         fs::remove_dir_all(folder).unwrap();
     }
 }

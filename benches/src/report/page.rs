@@ -14,7 +14,7 @@ h1 { font-size: 1.6em; } h2 { margin-top: 2.2em; border-bottom: 2px solid #c81e1
 table { border-collapse: collapse; margin: .8em 0; font-size: .92em; }
 td, th { padding: .2em .6em; text-align: right; border: 1px solid #ddd; } th { background: #f4f4f4; font-weight: 600; }
 td:first-child, th:first-child { text-align: left; }
-.pictures { display: flex; flex-wrap: wrap; gap: 12px; } .pictures svg { border: 1px solid #e5e5e5; max-width: 100%; height: auto; }
+.pictures { display: flex; flex-wrap: wrap; gap: 12px; } .pictures svg { border: 1px solid #e5e5e5; flex: 1 1 560px; max-width: 720px; height: auto; }
 .simulated { background: #fff3cd; border: 1px solid #e0c36a; padding: .6em 1em; }
 .wide { overflow-x: auto; } .note { color: #555; } pre { background: #f7f7f7; padding: .7em; overflow-x: auto; font-size: .85em; }
 ";
@@ -133,7 +133,12 @@ fn draw(page: &mut String, structure: &Structure, name: &str, pictures: &mut Pic
         all.filter(|series| !series.points.is_empty()).collect()
     };
     let mut drawn: Vec<(String, String)> = Vec::new();
-    if threads.len() > 1 {
+    // The bare structure alone makes no line.
+    let has_line = |name: &str| {
+        let load = structure.loads.first();
+        threads.iter().filter(|threads| load.is_some_and(|load| load.find(name, **threads).is_some())).count() > 1
+    };
+    if names.iter().any(|name| has_line(name)) {
         for load in &structure.loads {
             let value = |name: &str| {
                 let all = threads.iter().enumerate();
