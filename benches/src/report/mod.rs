@@ -1,6 +1,6 @@
 //! The report: what sweeps have measured, as one page of pictures and tables for people, and as files for programs.
 //!
-//! [`data`] takes the medians over repetitions; [`charts`] draws; [`page`] puts all of it together.
+//! `data` takes the medians over repetitions, `charts` draws, `page` puts all of it together.
 
 mod charts;
 mod data;
