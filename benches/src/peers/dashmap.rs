@@ -1,6 +1,6 @@
 //! `dashmap`: a hash map of many shards, each behind a readers-writer lock.
 
-use super::{BuildFailure, Handle, Peer, SharedPeer};
+use super::Handle;
 use crate::workloads::{Map, Put};
 use std::hash::RandomState;
 
@@ -8,24 +8,7 @@ use std::hash::RandomState;
 #[derive(Debug)]
 pub struct DashMap(::dashmap::DashMap<u64, u64, RandomState>);
 
-impl Peer<Map> for DashMap {
-    const NAME: &'static str = "dashmap";
-    type Handle<'a> = &'a Self;
-
-    fn build(data: Map) -> Result<Self, BuildFailure> {
-        Ok(Self(data.0.into_iter().collect()))
-    }
-
-    fn solo(&mut self) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
-
-impl SharedPeer<Map> for DashMap {
-    fn handle(&self, _place: usize) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
+by_reference!(DashMap, Map, "dashmap", |data| Ok(Self(data.0.into_iter().collect())));
 
 impl Handle<Map> for &DashMap {
     #[inline]

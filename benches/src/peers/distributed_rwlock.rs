@@ -39,6 +39,7 @@ impl<S> Lock<S> {
 
     /// A place for another thread.
     pub(super) fn seat(&self) -> Result<usize, BuildFailure> {
+        // Relaxed: before each fence of a reader in the seat; a writer whose fence comes later counts it.
         let seat = self.seats.fetch_add(1, Ordering::Relaxed);
         if seat < SEATS { Ok(seat) } else { Err(BuildFailure::new("it has no place for another thread")) }
     }
@@ -47,31 +48,38 @@ impl<S> Lock<S> {
     pub(super) fn read<R>(&self, seat: usize, f: impl FnOnce(&S) -> R) -> R {
         let flag = &self.readers[seat];
         loop {
+            // Relaxed: ordered by the fence. Either we see the writer, or it sees us.
             flag.store(true, Ordering::Relaxed);
-            // Either we see the writer, or it sees us.
             fence(Ordering::SeqCst);
+            // Acquire: what the last writer did, whose Release in `write` this reads.
             if !self.writer.load(Ordering::Acquire) {
                 break;
             }
+            // Release: as below. Relaxed: the loop looks again.
             flag.store(false, Ordering::Release);
             wait_while(|| self.writer.load(Ordering::Relaxed));
         }
         // SAFETY: our flag is up and no writer was there: the next one waits for us.
         let result = f(unsafe { &*self.data.get() });
+        // Release: our reads come before what a writer does that sees the flag down.
         flag.store(false, Ordering::Release);
         result
     }
 
     #[inline]
     pub(super) fn write<R>(&self, f: impl FnOnce(&mut S) -> R) -> R {
+        // Relaxed: a hint. Acquire: what the last writer did.
         wait_while(|| self.writer.load(Ordering::Relaxed) || self.writer.swap(true, Ordering::Acquire));
         fence(Ordering::SeqCst);
+        // Relaxed: see `seat`.
         let seats = self.seats.load(Ordering::Relaxed).min(SEATS);
         for reader in &self.readers[..seats] {
+            // Acquire: pairs with the Release with which a reader lowers its flag.
             wait_while(|| reader.load(Ordering::Acquire));
         }
         // SAFETY: the only writer, and no reader is left or can come.
         let result = f(unsafe { &mut *self.data.get() });
+        // Release: for the readers and writers that come next.
         self.writer.store(false, Ordering::Release);
         result
     }

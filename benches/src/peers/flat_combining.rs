@@ -65,6 +65,7 @@ impl<S: Structure, const READERS_APART: bool> Peer<S> for Combining<S, READERS_A
 impl<S: Structure, const READERS_APART: bool> SharedPeer<S> for Combining<S, READERS_APART> {
     fn handle(&self, _place: usize) -> Result<CombiningHandle<'_, S, READERS_APART>, BuildFailure> {
         let seat = self.data.seat()?;
+        // Relaxed: who is overlooked for that becomes the combiner itself.
         self.taken.fetch_max(seat + 1, Ordering::Relaxed);
         Ok(CombiningHandle { on: self, seat })
     }
@@ -76,11 +77,14 @@ impl<S: Structure, const READERS_APART: bool> Combining<S, READERS_APART> {
         let mine = &self.seats[seat];
         // SAFETY: ours while nothing is pending.
         unsafe { *mine.request.get() = Some(request) };
+        // Release: hands the request over; pairs with the Acquire in `serve`.
         mine.pending.store(true, Ordering::Release);
         wait_while(|| {
+            // Acquire, here and below: the answer; pairs with the Release in `serve`.
             if !mine.pending.load(Ordering::Acquire) {
                 return false;
             }
+            // Relaxed: a hint. Acquire and Release: a lock, so that combiners see what the last one took out.
             if !self.combining.load(Ordering::Relaxed) && !self.combining.swap(true, Ordering::Acquire) {
                 self.serve();
                 self.combining.store(false, Ordering::Release);
@@ -94,7 +98,9 @@ impl<S: Structure, const READERS_APART: bool> Combining<S, READERS_APART> {
     /// Serves what is pending.
     fn serve(&self) {
         self.data.write(|data| {
+            // Relaxed: see `handle`.
             for seat in &self.seats[..self.taken.load(Ordering::Relaxed)] {
+                // Acquire: the request; pairs with the Release in `execute`.
                 if !seat.pending.load(Ordering::Acquire) {
                     continue;
                 }
@@ -107,6 +113,7 @@ impl<S: Structure, const READERS_APART: bool> Combining<S, READERS_APART> {
                 };
                 // SAFETY: as before.
                 unsafe { *seat.answer.get() = answer };
+                // Release: hands the answer over, and the seat back.
                 seat.pending.store(false, Ordering::Release);
             }
         });

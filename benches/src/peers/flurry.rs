@@ -1,6 +1,6 @@
 //! `flurry`: Java's `ConcurrentHashMap` in Rust.
 
-use super::{BuildFailure, Handle, Peer, SharedPeer};
+use super::Handle;
 use crate::workloads::{Map, Put};
 use std::hash::RandomState;
 
@@ -8,24 +8,7 @@ use std::hash::RandomState;
 #[derive(Debug)]
 pub struct Flurry(::flurry::HashMap<u64, u64, RandomState>);
 
-impl Peer<Map> for Flurry {
-    const NAME: &'static str = "flurry";
-    type Handle<'a> = &'a Self;
-
-    fn build(data: Map) -> Result<Self, BuildFailure> {
-        Ok(Self(data.0.into_iter().collect()))
-    }
-
-    fn solo(&mut self) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
-
-impl SharedPeer<Map> for Flurry {
-    fn handle(&self, _place: usize) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
+by_reference!(Flurry, Map, "flurry", |data| Ok(Self(data.0.into_iter().collect())));
 
 impl Handle<Map> for &Flurry {
     #[inline]

@@ -37,9 +37,6 @@ pub struct LeftRightHandle<'a, S: Structure> {
     reader: ReadHandle<Copied<S>>,
 }
 
-// SAFETY: what hinders it is the operations' type behind the mutex, which may be sent; the factory may be shared.
-unsafe impl<S: Structure> Sync for LeftRight<S> {}
-
 impl<S: Structure> Peer<S> for LeftRight<S> {
     const NAME: &'static str = "left-right";
     type Handle<'a> = LeftRightHandle<'a, S>;

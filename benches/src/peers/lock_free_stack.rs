@@ -2,7 +2,7 @@
 //! belong to one node's threads: the paper's NUMA-aware stack (Calciu, Gottschlich and Herlihy, PPoPP 2013) in its plain form.
 
 use super::{BuildFailure, Handle, Peer, SharedPeer};
-use crate::workloads::{Stack, StackWrite};
+use crate::workloads::{PushPop, Stack};
 use crossbeam_epoch::{Atomic, Guard, Owned};
 use crossbeam_utils::{Backoff, CachePadded};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,17 +20,22 @@ pub struct TreiberStack {
 impl TreiberStack {
     /// Another thread was faster.
     fn try_push(&self, node: Owned<Node>, guard: &Guard) -> Result<(), Owned<Node>> {
+        // Relaxed, both: nothing is read there, and the exchange below publishes the node.
         let top = self.top.load(Ordering::Relaxed, guard);
         node.next.store(top, Ordering::Relaxed);
+        // Release: the node's contents; pairs with the Acquire of who takes or looks at it.
         let pushed = self.top.compare_exchange(top, node, Ordering::Release, Ordering::Relaxed, guard);
         pushed.map(drop).map_err(|refused| refused.new)
     }
 
     /// An error if another thread was faster, none if there is nothing.
     fn try_pop(&self, guard: &Guard) -> Result<Option<u64>, ()> {
+        // Acquire: the node's contents.
         let top = self.top.load(Ordering::Acquire, guard);
         // SAFETY: reached under the guard, and freed by the one who takes it out, after all guards of now.
         let Some(node) = (unsafe { top.as_ref() }) else { return Ok(None) };
+        // Relaxed, both: a node's `next` does not change once it is on the stack, and the exchange publishes nothing new: the node
+        // below was published by a Release whose sequence goes on through it.
         let next = node.next.load(Ordering::Relaxed, guard);
         self.top.compare_exchange(top, next, Ordering::Relaxed, Ordering::Relaxed, guard).map_err(drop)?;
         let value = node.value;
@@ -41,6 +46,7 @@ impl TreiberStack {
 
     fn peek(&self) -> Option<u64> {
         let guard = crossbeam_epoch::pin();
+        // Acquire: the node's contents.
         // SAFETY: as in `try_pop`.
         unsafe { self.top.load(Ordering::Acquire, &guard).as_ref() }.map(|node| node.value)
     }
@@ -54,28 +60,13 @@ impl Drop for TreiberStack {
     }
 }
 
-impl Peer<Stack> for TreiberStack {
-    const NAME: &'static str = "treiber-stack";
-    type Handle<'a> = &'a Self;
-
-    fn build(data: Stack) -> Result<Self, BuildFailure> {
-        let stack = Self { top: CachePadded::new(Atomic::null()) };
-        for value in data.0 {
-            (&stack).write(StackWrite::Push(value));
-        }
-        Ok(stack)
+by_reference!(TreiberStack, Stack, "treiber-stack", |data| {
+    let stack = Self { top: CachePadded::new(Atomic::null()) };
+    for value in data.0 {
+        (&stack).write(PushPop::Push(value));
     }
-
-    fn solo(&mut self) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
-
-impl SharedPeer<Stack> for TreiberStack {
-    fn handle(&self, _place: usize) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
+    Ok(stack)
+});
 
 impl Handle<Stack> for &TreiberStack {
     #[inline]
@@ -84,11 +75,11 @@ impl Handle<Stack> for &TreiberStack {
     }
 
     #[inline]
-    fn write(&mut self, op: StackWrite) -> Option<u64> {
+    fn write(&mut self, op: PushPop) -> Option<u64> {
         let guard = crossbeam_epoch::pin();
         let backoff = Backoff::new();
         match op {
-            StackWrite::Push(value) => {
+            PushPop::Push(value) => {
                 let mut node = Owned::new(Node { value, next: Atomic::null() });
                 while let Err(refused) = self.try_push(node, &guard) {
                     node = refused;
@@ -96,7 +87,7 @@ impl Handle<Stack> for &TreiberStack {
                 }
                 None
             }
-            StackWrite::Pop => loop {
+            PushPop::Pop => loop {
                 match self.try_pop(&guard) {
                     Ok(value) => return value,
                     Err(()) => backoff.spin(),
@@ -160,6 +151,8 @@ impl EliminationHandle<'_> {
     fn offer(&mut self, value: u64) -> bool {
         let place = self.place();
         let offered = value + 2;
+        // Orderings of a place: the value is the atomic itself, and carries nothing else along. Acquire and Release put an exchange of
+        // values between what both threads did before and do after, as the stack's own exchanges do.
         if place.compare_exchange(EMPTY, offered, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return false;
         }
@@ -193,10 +186,10 @@ impl Handle<Stack> for EliminationHandle<'_> {
     }
 
     #[inline]
-    fn write(&mut self, op: StackWrite) -> Option<u64> {
+    fn write(&mut self, op: PushPop) -> Option<u64> {
         let guard = crossbeam_epoch::pin();
         match op {
-            StackWrite::Push(value) => {
+            PushPop::Push(value) => {
                 let mut node = Owned::new(Node { value, next: Atomic::null() });
                 while let Err(refused) = self.on.stack.try_push(node, &guard) {
                     if self.offer(value) {
@@ -206,7 +199,7 @@ impl Handle<Stack> for EliminationHandle<'_> {
                 }
                 None
             }
-            StackWrite::Pop => loop {
+            PushPop::Pop => loop {
                 match self.on.stack.try_pop(&guard) {
                     Ok(value) => return value,
                     Err(()) => {

@@ -2,6 +2,30 @@
 //!
 //! Each runs with its default settings. A peer that cannot be built says why; the programs show that in its place.
 
+/// Makes peers of what threads share by reference: a thread's handle is that. With `any S` it takes any structure.
+macro_rules! by_reference {
+    ($peer:ty, $structure:ty, $name:literal, |$data:ident| $build:expr $(, any $any:ident)?) => {
+        impl$(<$any: crate::workloads::Structure>)? crate::peers::Peer<$structure> for $peer {
+            const NAME: &'static str = $name;
+            type Handle<'a> = &'a Self;
+
+            fn build($data: $structure) -> Result<Self, crate::peers::BuildFailure> {
+                $build
+            }
+
+            fn solo(&mut self) -> Result<&Self, crate::peers::BuildFailure> {
+                Ok(self)
+            }
+        }
+
+        impl$(<$any: crate::workloads::Structure>)? crate::peers::SharedPeer<$structure> for $peer {
+            fn handle(&self, _place: usize) -> Result<&Self, crate::peers::BuildFailure> {
+                Ok(self)
+            }
+        }
+    };
+}
+
 mod bare;
 mod caches;
 mod dashmap;
@@ -176,9 +200,7 @@ pub struct Replicated<S>(S);
 mod tests {
     use super::*;
     use crate::keys::{Distribution, Keys};
-    use crate::workloads::{
-        Counter, Heap, HeapWrite, Map, Put, Stack, StackWrite, Workload, WorkloadVisitor, for_each_workload,
-    };
+    use crate::workloads::{Counter, Heap, Map, PushPop, Put, Stack, Workload, WorkloadVisitor, for_each_workload};
 
     #[test]
     fn every_peer_answers_like_the_map_it_holds() {
@@ -253,11 +275,11 @@ mod tests {
                 (0..4).flat_map(|thread| (0..2_000).map(move |index| thread * 10_000 + index)).collect();
             assert_eq!(taken, all, "{}", P::NAME);
         }
-        check::<Stack, TreiberStack>(StackWrite::Push, StackWrite::Pop);
-        check::<Stack, EliminationStack>(StackWrite::Push, StackWrite::Pop);
-        check::<Stack, FlatCombining<Stack>>(StackWrite::Push, StackWrite::Pop);
-        check::<Stack, DistributedRwLock<Stack>>(StackWrite::Push, StackWrite::Pop);
-        check::<Heap, SkipQueue>(HeapWrite::Push, HeapWrite::Pop);
+        check::<Stack, TreiberStack>(PushPop::Push, PushPop::Pop);
+        check::<Stack, EliminationStack>(PushPop::Push, PushPop::Pop);
+        check::<Stack, FlatCombining<Stack>>(PushPop::Push, PushPop::Pop);
+        check::<Stack, DistributedRwLock<Stack>>(PushPop::Push, PushPop::Pop);
+        check::<Heap, SkipQueue>(PushPop::Push, PushPop::Pop);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! parking_lot's mutex.
 
-use super::{BuildFailure, Handle, Peer, SharedPeer};
+use super::Handle;
 use crate::workloads::Structure;
 use parking_lot::Mutex;
 
@@ -8,24 +8,7 @@ use parking_lot::Mutex;
 #[derive(Debug)]
 pub struct ParkingLotMutex<S>(Mutex<S>);
 
-impl<S: Structure> Peer<S> for ParkingLotMutex<S> {
-    const NAME: &'static str = "parking_lot-mutex";
-    type Handle<'a> = &'a Self;
-
-    fn build(data: S) -> Result<Self, BuildFailure> {
-        Ok(Self(Mutex::new(data)))
-    }
-
-    fn solo(&mut self) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
-
-impl<S: Structure> SharedPeer<S> for ParkingLotMutex<S> {
-    fn handle(&self, _place: usize) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
+by_reference!(ParkingLotMutex<S>, S, "parking_lot-mutex", |data| Ok(Self(Mutex::new(data))), any S);
 
 impl<S: Structure> Handle<S> for &ParkingLotMutex<S> {
     #[inline]

@@ -1,6 +1,6 @@
 //! parking_lot's readers-writer lock.
 
-use super::{BuildFailure, Handle, Peer, SharedPeer};
+use super::Handle;
 use crate::workloads::Structure;
 use parking_lot::RwLock;
 
@@ -8,24 +8,7 @@ use parking_lot::RwLock;
 #[derive(Debug)]
 pub struct ParkingLotRwLock<S>(RwLock<S>);
 
-impl<S: Structure> Peer<S> for ParkingLotRwLock<S> {
-    const NAME: &'static str = "parking_lot-rwlock";
-    type Handle<'a> = &'a Self;
-
-    fn build(data: S) -> Result<Self, BuildFailure> {
-        Ok(Self(RwLock::new(data)))
-    }
-
-    fn solo(&mut self) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
-
-impl<S: Structure> SharedPeer<S> for ParkingLotRwLock<S> {
-    fn handle(&self, _place: usize) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
+by_reference!(ParkingLotRwLock<S>, S, "parking_lot-rwlock", |data| Ok(Self(RwLock::new(data))), any S);
 
 impl<S: Structure> Handle<S> for &ParkingLotRwLock<S> {
     #[inline]

@@ -1,6 +1,6 @@
 //! `scc`: a hash map with a lock for each bucket, and an ordered map whose readers take no lock.
 
-use super::{BuildFailure, Handle, Peer, SharedPeer};
+use super::{BuildFailure, Handle};
 use crate::workloads::{BTree, Map, Put, Scan, sum_of_some};
 use ::scc::Guard;
 
@@ -8,28 +8,13 @@ use ::scc::Guard;
 #[derive(Debug)]
 pub struct Scc(::scc::HashMap<u64, u64>);
 
-impl Peer<Map> for Scc {
-    const NAME: &'static str = "scc";
-    type Handle<'a> = &'a Self;
-
-    fn build(data: Map) -> Result<Self, BuildFailure> {
-        let map = ::scc::HashMap::with_capacity(data.0.len());
-        for (key, value) in data.0 {
-            map.upsert_sync(key, value);
-        }
-        Ok(Self(map))
+by_reference!(Scc, Map, "scc", |data| {
+    let map = ::scc::HashMap::with_capacity(data.0.len());
+    for (key, value) in data.0 {
+        map.upsert_sync(key, value);
     }
-
-    fn solo(&mut self) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
-
-impl SharedPeer<Map> for Scc {
-    fn handle(&self, _place: usize) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
+    Ok(Self(map))
+});
 
 impl Handle<Map> for &Scc {
     #[inline]
@@ -47,28 +32,13 @@ impl Handle<Map> for &Scc {
 #[derive(Debug)]
 pub struct TreeIndex(::scc::TreeIndex<u64, u64>);
 
-impl Peer<BTree> for TreeIndex {
-    const NAME: &'static str = "scc-tree-index";
-    type Handle<'a> = &'a Self;
-
-    fn build(data: BTree) -> Result<Self, BuildFailure> {
-        let tree = ::scc::TreeIndex::new();
-        for (key, value) in data.0 {
-            tree.insert_sync(key, value).map_err(|_| BuildFailure::new("it does not take an entry"))?;
-        }
-        Ok(Self(tree))
+by_reference!(TreeIndex, BTree, "scc-tree-index", |data| {
+    let tree = ::scc::TreeIndex::new();
+    for (key, value) in data.0 {
+        tree.insert_sync(key, value).map_err(|_| BuildFailure::new("it does not take an entry"))?;
     }
-
-    fn solo(&mut self) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
-
-impl SharedPeer<BTree> for TreeIndex {
-    fn handle(&self, _place: usize) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
+    Ok(Self(tree))
+});
 
 impl Handle<BTree> for &TreeIndex {
     #[inline]

@@ -1,38 +1,15 @@
 //! `crossbeam-skiplist`: a lock-free ordered map, which also makes a lock-free priority queue.
 
 use super::{BuildFailure, Handle, Peer, SharedPeer};
-use crate::workloads::{BTree, Heap, HeapWrite, Map, Put, Scan, sum_of_some};
+use crate::workloads::{BTree, Heap, Map, PushPop, Put, Scan, sum_of_some};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The ordered map. An entry is replaced by another and not changed, so it can't tell what was there before.
 #[derive(Debug)]
 pub struct SkipMap(crossbeam_skiplist::SkipMap<u64, u64>);
 
-macro_rules! skip_map {
-    ($structure:ty) => {
-        impl Peer<$structure> for SkipMap {
-            const NAME: &'static str = "crossbeam-skipmap";
-            type Handle<'a> = &'a Self;
-
-            fn build(data: $structure) -> Result<Self, BuildFailure> {
-                Ok(Self(data.0.into_iter().collect()))
-            }
-
-            fn solo(&mut self) -> Result<&Self, BuildFailure> {
-                Ok(self)
-            }
-        }
-
-        impl SharedPeer<$structure> for SkipMap {
-            fn handle(&self, _place: usize) -> Result<&Self, BuildFailure> {
-                Ok(self)
-            }
-        }
-    };
-}
-
-skip_map!(Map);
-skip_map!(BTree);
+by_reference!(SkipMap, Map, "crossbeam-skipmap", |data| Ok(Self(data.0.into_iter().collect())));
+by_reference!(SkipMap, BTree, "crossbeam-skipmap", |data| Ok(Self(data.0.into_iter().collect())));
 
 impl Handle<Map> for &SkipMap {
     #[inline]
@@ -91,6 +68,7 @@ impl Peer<Heap> for SkipQueue {
 
 impl SharedPeer<Heap> for SkipQueue {
     fn handle(&self, _place: usize) -> Result<SkipQueueHandle<'_>, BuildFailure> {
+        // Relaxed, here and below: the numbers have to be different, no more.
         Ok(SkipQueueHandle { queue: self, number: self.pushed.fetch_add(NUMBERS, Ordering::Relaxed) })
     }
 }
@@ -102,9 +80,9 @@ impl Handle<Heap> for SkipQueueHandle<'_> {
     }
 
     #[inline]
-    fn write(&mut self, op: HeapWrite) -> Option<u64> {
+    fn write(&mut self, op: PushPop) -> Option<u64> {
         match op {
-            HeapWrite::Push(value) => {
+            PushPop::Push(value) => {
                 self.number += 1;
                 if self.number.is_multiple_of(NUMBERS) {
                     self.number = self.queue.pushed.fetch_add(NUMBERS, Ordering::Relaxed) + 1;
@@ -112,7 +90,7 @@ impl Handle<Heap> for SkipQueueHandle<'_> {
                 self.queue.values.insert((value, self.number));
                 None
             }
-            HeapWrite::Pop => self.queue.values.pop_back().map(|entry| entry.value().0),
+            PushPop::Pop => self.queue.values.pop_back().map(|entry| entry.value().0),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One spin lock: the paper's SL. Test and test-and-set, from the crate `spin`.
 
-use super::{BuildFailure, Handle, Peer, SharedPeer};
+use super::Handle;
 use crate::workloads::Structure;
 use spin::mutex::SpinMutex;
 
@@ -8,24 +8,7 @@ use spin::mutex::SpinMutex;
 #[derive(Debug)]
 pub struct SpinLock<S>(SpinMutex<S>);
 
-impl<S: Structure> Peer<S> for SpinLock<S> {
-    const NAME: &'static str = "spin-lock";
-    type Handle<'a> = &'a Self;
-
-    fn build(data: S) -> Result<Self, BuildFailure> {
-        Ok(Self(SpinMutex::new(data)))
-    }
-
-    fn solo(&mut self) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
-
-impl<S: Structure> SharedPeer<S> for SpinLock<S> {
-    fn handle(&self, _place: usize) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
+by_reference!(SpinLock<S>, S, "spin-lock", |data| Ok(Self(SpinMutex::new(data))), any S);
 
 impl<S: Structure> Handle<S> for &SpinLock<S> {
     #[inline]

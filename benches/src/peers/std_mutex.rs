@@ -1,6 +1,6 @@
 //! std's mutex.
 
-use super::{BuildFailure, Handle, Peer, SharedPeer};
+use super::Handle;
 use crate::workloads::Structure;
 use std::sync::Mutex;
 
@@ -8,24 +8,7 @@ use std::sync::Mutex;
 #[derive(Debug)]
 pub struct StdMutex<S>(Mutex<S>);
 
-impl<S: Structure> Peer<S> for StdMutex<S> {
-    const NAME: &'static str = "std-mutex";
-    type Handle<'a> = &'a Self;
-
-    fn build(data: S) -> Result<Self, BuildFailure> {
-        Ok(Self(Mutex::new(data)))
-    }
-
-    fn solo(&mut self) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
-
-impl<S: Structure> SharedPeer<S> for StdMutex<S> {
-    fn handle(&self, _place: usize) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
+by_reference!(StdMutex<S>, S, "std-mutex", |data| Ok(Self(Mutex::new(data))), any S);
 
 impl<S: Structure> Handle<S> for &StdMutex<S> {
     #[inline]

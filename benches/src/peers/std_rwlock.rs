@@ -1,6 +1,6 @@
 //! std's readers-writer lock.
 
-use super::{BuildFailure, Handle, Peer, SharedPeer};
+use super::Handle;
 use crate::workloads::Structure;
 use std::sync::RwLock;
 
@@ -8,24 +8,7 @@ use std::sync::RwLock;
 #[derive(Debug)]
 pub struct StdRwLock<S>(RwLock<S>);
 
-impl<S: Structure> Peer<S> for StdRwLock<S> {
-    const NAME: &'static str = "std-rwlock";
-    type Handle<'a> = &'a Self;
-
-    fn build(data: S) -> Result<Self, BuildFailure> {
-        Ok(Self(RwLock::new(data)))
-    }
-
-    fn solo(&mut self) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
-
-impl<S: Structure> SharedPeer<S> for StdRwLock<S> {
-    fn handle(&self, _place: usize) -> Result<&Self, BuildFailure> {
-        Ok(self)
-    }
-}
+by_reference!(StdRwLock<S>, S, "std-rwlock", |data| Ok(Self(RwLock::new(data))), any S);
 
 impl<S: Structure> Handle<S> for &StdRwLock<S> {
     #[inline]

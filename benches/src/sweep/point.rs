@@ -173,6 +173,8 @@ const MEASURE: u8 = 1;
 const STOP: u8 = 2;
 
 /// The state that a point's threads share.
+///
+/// Its atomics are Relaxed: they are signals that carry nothing along. What threads have measured goes through a channel.
 struct Course {
     point: Point,
     phase: AtomicU8,

@@ -4,7 +4,7 @@
 //! Were they uniform over a fixed range instead, the heap would soon hold only small values, each push would climb to the
 //! top and be taken at once, and the cost would depend on how long a peer had been running.
 
-use super::{Structure, Workload};
+use super::{PushPop, Structure, Workload};
 use crate::keys::Keys;
 use crate::peers::{self, Handle, SharedPeerVisitor};
 use crate::sequence::Sequence;
@@ -19,18 +19,9 @@ const STEP: u64 = 1 << 32;
 #[derive(Clone, Debug, Default)]
 pub struct Heap(pub BinaryHeap<u64>);
 
-/// Changes a heap.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum HeapWrite {
-    /// Puts a value in.
-    Push(u64),
-    /// Takes the greatest value out.
-    Pop,
-}
-
 impl Structure for Heap {
     type Read = ();
-    type Write = HeapWrite;
+    type Write = PushPop;
 
     #[inline]
     fn read(&self, (): ()) -> Option<u64> {
@@ -38,13 +29,13 @@ impl Structure for Heap {
     }
 
     #[inline]
-    fn write(&mut self, op: &HeapWrite) -> Option<u64> {
+    fn write(&mut self, op: &PushPop) -> Option<u64> {
         match *op {
-            HeapWrite::Push(value) => {
+            PushPop::Push(value) => {
                 self.0.push(value);
                 None
             }
-            HeapWrite::Pop => self.0.pop(),
+            PushPop::Pop => self.0.pop(),
         }
     }
 }
@@ -89,9 +80,9 @@ impl Workload for Heap {
     fn write_through<H: Handle<Self>>(client: &mut HeapClient, handle: &mut H) -> Option<u64> {
         client.pops = !client.pops;
         if client.pops {
-            handle.write(HeapWrite::Push(client.taken - client.distances.below(STEP)))
+            handle.write(PushPop::Push(client.taken - client.distances.below(STEP)))
         } else {
-            let taken = handle.write(HeapWrite::Pop);
+            let taken = handle.write(PushPop::Pop);
             client.taken = taken.unwrap_or(START);
             taken
         }

@@ -16,10 +16,10 @@ use std::fmt::Debug;
 pub use btree::{BTree, Scan, sum_of_some};
 pub use cache::Cache;
 pub use counter::Counter;
-pub use heap::{Heap, HeapWrite};
+pub use heap::Heap;
 pub use map::{Map, Put};
 pub use sorted_set::{Increment, SortedSet};
-pub use stack::{Stack, StackWrite};
+pub use stack::Stack;
 pub use synthetic::Synthetic;
 
 /// A sequential structure, told only what to read and what to write.
@@ -41,6 +41,15 @@ pub trait Structure: Clone + Send + Sync + 'static {
     /// Touches what `op` is going to need; for peers that can tell some operations before.
     #[inline]
     fn prefetch(&self, _op: &Self::Write) {}
+}
+
+/// Changes a stack or a priority queue.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum PushPop {
+    /// Puts a value in.
+    Push(u64),
+    /// Takes the value out whose turn it is.
+    Pop,
 }
 
 /// A structure with the operations that clients run on it: the same for every peer.

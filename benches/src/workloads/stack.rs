@@ -1,6 +1,6 @@
 //! A stack: its top is looked at, or values are pushed and taken in turn.
 
-use super::{Structure, Workload};
+use super::{PushPop, Structure, Workload};
 use crate::keys::Keys;
 use crate::peers::{self, Handle, SharedPeerVisitor};
 
@@ -8,18 +8,9 @@ use crate::peers::{self, Handle, SharedPeerVisitor};
 #[derive(Clone, Debug, Default)]
 pub struct Stack(pub Vec<u64>);
 
-/// Changes a stack.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum StackWrite {
-    /// Puts a value on top.
-    Push(u64),
-    /// Takes the top.
-    Pop,
-}
-
 impl Structure for Stack {
     type Read = ();
-    type Write = StackWrite;
+    type Write = PushPop;
 
     #[inline]
     fn read(&self, (): ()) -> Option<u64> {
@@ -27,13 +18,13 @@ impl Structure for Stack {
     }
 
     #[inline]
-    fn write(&mut self, op: &StackWrite) -> Option<u64> {
+    fn write(&mut self, op: &PushPop) -> Option<u64> {
         match *op {
-            StackWrite::Push(value) => {
+            PushPop::Push(value) => {
                 self.0.push(value);
                 None
             }
-            StackWrite::Pop => self.0.pop(),
+            PushPop::Pop => self.0.pop(),
         }
     }
 }
@@ -74,9 +65,9 @@ impl Workload for Stack {
         client.pops = !client.pops;
         if client.pops {
             client.pushed += 1;
-            handle.write(StackWrite::Push(client.pushed))
+            handle.write(PushPop::Push(client.pushed))
         } else {
-            handle.write(StackWrite::Pop)
+            handle.write(PushPop::Pop)
         }
     }
 
