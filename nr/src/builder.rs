@@ -185,8 +185,9 @@ impl Builder {
         let log_plan = LogPlan { entries, nodes: placement.log_nodes(), huge_pages: self.huge_pages, memory: system };
         let node_memory = NodeMemory::new(system, placement.topology().nodes().iter().map(Node::id));
         let poison = Poison::new(self.on_panic);
+        let processors = placement.topology().usable_cpus().len();
         let sites: Vec<Site> = placement.founders().iter().map(|home| placement.site(*home)).collect();
-        let set = ReplicaSet::new(log_plan, node_memory, poison, room, &sites, make);
+        let set = ReplicaSet::new(log_plan, node_memory, poison, processors, room, &sites, make);
         let set =
             set.map_err(|_| BuildError::LogMemory { entries, entry_bytes: size_of::<Entry<D::WriteOperation>>() })?;
         Ok(NodeReplicated::from_parts(set, placement))

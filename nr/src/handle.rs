@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 use crate::dispatch::Dispatch;
 use crate::error::ExecuteError;
 use crate::node_replicated::NodeReplicated;
-use crate::replica::{ReaderCell, Refusal, Refused, Replica, ReplicaId, ReplicaSet};
+use crate::replica::{Caller, ReaderCell, Refusal, Refused, Replica, ReplicaId, ReplicaSet};
 
 /// A thread's access to a [`NodeReplicated`], through one of its replicas.
 ///
@@ -126,7 +126,7 @@ impl<'a, D: Dispatch> Handle<'a, D> {
     /// On the replica of that index, if there has ever been one.
     pub(crate) fn new(structure: &'a NodeReplicated<D>, replica: usize) -> Option<Self> {
         let replica = structure.set().replica(replica)?;
-        let cell = replica.lock.cell(replica.lock.assign_cell());
+        let cell = replica.lock.cell(replica.enlist());
         Some(Self { structure, replica, cell, not_sync: PhantomData })
     }
 
@@ -148,14 +148,14 @@ impl<'a, D: Dispatch> Handle<'a, D> {
 
 impl<D: Dispatch> Drop for Handle<'_, D> {
     fn drop(&mut self) {
-        self.cell.resign();
+        self.replica.resign(self.cell);
     }
 }
 
 impl<D: Dispatch> OwnedHandle<D> {
     /// On the replica of that index, if there has ever been one.
     pub(crate) fn new(structure: Arc<NodeReplicated<D>>, replica: usize) -> Option<Self> {
-        let cell = structure.set().replica(replica)?.lock.assign_cell();
+        let cell = structure.set().replica(replica)?.enlist();
         Some(Self { structure, replica, cell, not_sync: PhantomData })
     }
 
@@ -180,7 +180,8 @@ impl<D: Dispatch> OwnedHandle<D> {
 
 impl<D: Dispatch> Drop for OwnedHandle<D> {
     fn drop(&mut self) {
-        self.access().cell.resign();
+        let access = self.access();
+        access.replica.resign(access.cell);
     }
 }
 
@@ -193,11 +194,11 @@ impl<D: Dispatch> Access<'_, D> {
 
     #[inline]
     fn execute_mut(&self, op: D::WriteOperation) -> Result<D::Response, Refused<D::WriteOperation>> {
-        self.set.execute_mut(self.replica, op)
+        self.set.execute_mut(self.replica, Caller::of(self.cell), op)
     }
 
     fn execute_mut_batch(&self, ops: Operations<D>) -> Result<Vec<D::Response>, Refused<Operations<D>>> {
-        self.set.execute_mut_batch(self.replica, ops)
+        self.set.execute_mut_batch(self.replica, Caller::of(self.cell), ops)
     }
 }
 
@@ -288,7 +289,7 @@ macro_rules! methods {
             /// Executes several write operations as one: no read, on any replica, sees a part of them, and no other
             /// operation comes between them. Responses are in the order of the operations.
             ///
-            /// Cheaper than as many single calls from a handful of operations on: it allocates twice, and takes the locks, the
+            /// Cheaper than as many single calls from a handful of operations on: it allocates three times, and takes the locks, the
             /// log and the wait for other threads once. The iterator is run to its end before anything else happens, so it may
             /// take its time, and may use the structure.
             ///

@@ -72,7 +72,7 @@ impl Stats {
             ReplicaStats {
                 id,
                 node: node(replica.home()),
-                handles: replica.lock.handles(),
+                handles: replica.handles(),
                 rounds: counters.lone.get() + counters.rounds.get(),
                 operations: counters.lone.get() + counters.operations.get(),
                 replayed: counters.replayed.get(),

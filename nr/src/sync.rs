@@ -37,6 +37,37 @@ impl Counter {
     }
 }
 
+/// A number that only speed depends on: any value is right at any time, so it orders nothing, and is left out of the models' search.
+#[derive(Debug, Default)]
+pub(crate) struct Hint(core::sync::atomic::AtomicU64);
+
+impl Hint {
+    #[inline]
+    pub(crate) fn get(&self) -> u64 {
+        // Relaxed: a hint.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Without a write if it is so already, which would take the line from those who look at it.
+    #[inline]
+    pub(crate) fn set(&self, value: u64) {
+        if self.get() != value {
+            // Relaxed: a hint.
+            self.0.store(value, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn increase(&self) {
+        // Relaxed: a hint.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn decrease(&self) {
+        // Relaxed: a hint.
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[cfg(not(all(loom, feature = "loom")))]
 mod real {
     use core::cell::Cell;
@@ -92,30 +123,68 @@ mod real {
         }
     }
 
-    /// Waiting in three steps: spin while the answer is likely to be nanoseconds away, then give the processor to
-    /// whoever may be holding things up, then say that it is time to park.
+    /// Waiting in three steps: spin while the answer is likely to be nanoseconds away; then give the processor to whoever may be
+    /// holding things up, and go on spinning if nobody wants it; then say that it is time to park.
+    ///
+    /// To park and to be woken takes the two threads some 10 µs together, so a waiter that takes nothing from anybody spins for
+    /// several times that before. Whether it does is found out by yielding: that returns at once if nothing else is to run here.
     pub(crate) struct Backoff {
-        steps: crossbeam_utils::Backoff,
+        spins: Cell<u32>,
+        yields: Yields,
         naps: Cell<u32>,
     }
 
+    /// The longest spins between two looks are of 2^`LONGEST_SPIN` pauses.
+    const LONGEST_SPIN: u32 = 4;
+    /// So many spins, and then a yield after each.
+    const SPINS: u32 = 12;
+
+    /// Some 0.5 to 1 µs.
+    const HESITATION: u32 = 32;
+
     impl Backoff {
         pub(crate) fn new() -> Self {
-            Self { steps: crossbeam_utils::Backoff::new(), naps: Cell::new(0) }
+            Self { spins: Cell::new(0), yields: Yields::new(), naps: Cell::new(0) }
         }
 
         /// Spins or yields, longer each time.
         pub(crate) fn snooze(&self) {
-            self.steps.snooze();
+            let spins = self.spins.get();
+            for _ in 0..1 << spins.min(LONGEST_SPIN) {
+                core::hint::spin_loop();
+            }
+            if spins < SPINS {
+                self.spins.set(spins + 1);
+            } else {
+                self.yields.another();
+            }
+        }
+
+        /// Spins for as long as a thread may take from one operation to its next, if it does little else.
+        pub(crate) fn hesitate(&self) {
+            for _ in 0..HESITATION {
+                core::hint::spin_loop();
+            }
+        }
+
+        /// A moment in a loop that watches for something.
+        pub(crate) fn pause() {
+            core::hint::spin_loop();
+        }
+
+        /// Whether this has taken longer than it should: time to look at what others write all the time.
+        pub(crate) fn is_long(&self) -> bool {
+            self.spins.get() == SPINS
         }
 
         /// Whether it is time to park.
         pub(crate) fn is_completed(&self) -> bool {
-            self.steps.is_completed()
+            self.yields.are_enough()
         }
 
         pub(crate) fn reset(&self) {
-            self.steps.reset();
+            self.spins.set(0);
+            self.yields.reset();
             self.naps.set(0);
         }
 
@@ -129,6 +198,101 @@ mod real {
                 self.snooze();
             }
         }
+    }
+
+    /// Measures time; without an operating system none passes.
+    pub(crate) struct Stopwatch {
+        #[cfg(feature = "std")]
+        started: std::time::Instant,
+    }
+
+    impl Stopwatch {
+        pub(crate) fn start() -> Self {
+            Self {
+                #[cfg(feature = "std")]
+                started: std::time::Instant::now(),
+            }
+        }
+
+        /// Since the start.
+        pub(crate) fn nanoseconds(&self) -> u64 {
+            #[cfg(feature = "std")]
+            return self.started.elapsed().as_nanos() as u64;
+            #[cfg(not(feature = "std"))]
+            return 0;
+        }
+    }
+
+    #[cfg(feature = "std")]
+    use yields::Yields;
+
+    #[cfg(feature = "std")]
+    mod yields {
+        use core::cell::Cell;
+        use core::time::Duration;
+        use std::time::Instant;
+
+        /// A yield that takes no longer has let nobody else run.
+        const PROMPT: Duration = Duration::from_micros(2);
+        /// How many yields are enough in which others have run.
+        const ENOUGH: u32 = 4;
+        /// How long a thread spins on a processor that nobody else wants.
+        const PATIENCE: Duration = Duration::from_micros(200);
+
+        pub(super) struct Yields {
+            /// When the first was.
+            first: Cell<Option<Instant>>,
+            /// In how many of them others have run, or `ENOUGH` when patience is at its end.
+            taken: Cell<u32>,
+        }
+
+        impl Yields {
+            pub(super) fn new() -> Self {
+                Self { first: Cell::new(None), taken: Cell::new(0) }
+            }
+
+            #[cold]
+            pub(super) fn another(&self) {
+                let before = Instant::now();
+                std::thread::yield_now();
+                let after = Instant::now();
+                let first = self.first.get().unwrap_or(before);
+                self.first.set(Some(first));
+                if after - first > PATIENCE {
+                    self.taken.set(ENOUGH);
+                } else if after - before > PROMPT {
+                    self.taken.set(self.taken.get() + 1);
+                }
+            }
+
+            pub(super) fn are_enough(&self) -> bool {
+                self.taken.get() >= ENOUGH
+            }
+
+            pub(super) fn reset(&self) {
+                self.first.set(None);
+                self.taken.set(0);
+            }
+        }
+    }
+
+    /// Without an operating system there is nobody to yield to.
+    #[cfg(not(feature = "std"))]
+    struct Yields;
+
+    #[cfg(not(feature = "std"))]
+    impl Yields {
+        fn new() -> Self {
+            Self
+        }
+
+        fn another(&self) {}
+
+        fn are_enough(&self) -> bool {
+            false
+        }
+
+        fn reset(&self) {}
     }
 
     /// After so many naps of 50 µs they get longer, up to a millisecond.
@@ -241,6 +405,16 @@ mod model {
             loom::thread::yield_now();
         }
 
+        pub(crate) fn hesitate(&self) {}
+
+        pub(crate) fn pause() {
+            loom::thread::yield_now();
+        }
+
+        pub(crate) fn is_long(&self) -> bool {
+            true
+        }
+
         pub(crate) fn is_completed(&self) -> bool {
             true
         }
@@ -249,6 +423,19 @@ mod model {
 
         pub(crate) fn rest(&self) {
             loom::thread::yield_now();
+        }
+    }
+
+    /// In a model everything takes the same time: some, so that what depends on it happens.
+    pub(crate) struct Stopwatch;
+
+    impl Stopwatch {
+        pub(crate) fn start() -> Self {
+            Self
+        }
+
+        pub(crate) fn nanoseconds(&self) -> u64 {
+            8
         }
     }
 

@@ -52,6 +52,7 @@ fn append(log: &Log<Box<u64>>, operation: u64) -> u64 {
 fn replay(log: &Log<Box<u64>>, replica: usize, end: u64, executed: &mut Executed) {
     // SAFETY: in these models each replica belongs to one thread.
     let published = unsafe { log.await_published(replica, end) };
+    published.complete();
     published.replay(executed, |_, _| {});
     // SAFETY: as above; executed just now.
     unsafe { log.advance(replica, end) };
@@ -131,7 +132,7 @@ fn reclaim_leaves_nothing_behind() {
 
 /// A replica replays what another has completed, without a look at the stamps.
 ///
-/// Fails if `completed` is Relaxed: its load, or its update in `advance`. (In the whole structure the fences of the replicas'
+/// Fails if `completed` is Relaxed: its load, or its update in `complete`. (In the whole structure the fences of the replicas'
 /// locks would order this too; the log doesn't count on them.)
 #[test]
 fn completed_hands_on_what_is_published() {

@@ -30,6 +30,27 @@ fn read_after_completed_write_elsewhere() {
     });
 }
 
+/// A write that another thread of the replica has executed is answered before that one's write phase is over; who then reads on the
+/// other replica sees it.
+///
+/// Fails if a round releases its answers before it completes, or completes not at all.
+#[test]
+fn an_early_answer_is_seen_elsewhere() {
+    check_within(3, || {
+        let tickets = tickets(2, 2);
+        let other = {
+            let tickets = Arc::clone(&tickets);
+            thread::spawn(move || {
+                let ticket = tickets.register_on(ReplicaId::new(0)).unwrap().execute_mut(Box::new(1));
+                let seen = tickets.register_on(ReplicaId::new(1)).unwrap().execute(());
+                assert!(seen > ticket, "ticket {ticket} was given, and {seen} are counted");
+            })
+        };
+        tickets.register_on(ReplicaId::new(0)).unwrap().execute_mut(Box::new(1));
+        other.join().unwrap();
+    });
+}
+
 /// A reader on the writer's replica sees the write while it is under way; who reads on the other replica after that reader
 /// must see it too.
 ///

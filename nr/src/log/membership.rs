@@ -12,9 +12,9 @@ impl<Op> Log<Op> {
         self.applied(replica).wrapping_add(1) <= self.completed()
     }
 
-    /// Whether `replica` takes part, as far as this thread can know: true may be over, false may be news to come.
-    pub(crate) fn is_joined(&self, replica: usize) -> bool {
-        self.applied(replica) != NOBODY
+    /// Whether `replica` lacks something below `position`, or takes no part.
+    pub(crate) fn lacks_before(&self, replica: usize, position: u64) -> bool {
+        self.applied(replica).wrapping_add(1) <= position
     }
 
     /// Lets `replica` take part, as one that has executed everything below `position` and nothing else. From here on nothing

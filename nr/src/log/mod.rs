@@ -9,7 +9,7 @@
 //! | position | meaning | who moves it |
 //! |---|---|---|
 //! | `tail` | next free position | a combiner, by compare-and-swap, once per round ([`append`]) |
-//! | `completed` | below it lies every operation whose caller may have its answer; a read waits for it | whoever replays, *before* `applied` and before local readers are let in ([`replay`]) |
+//! | `completed` | below it lies every operation whose caller may have its answer; a read waits for it | whoever replays: before anybody has an answer, before `applied` and before local readers are let in ([`replay`]) |
 //! | `applied[r]` | replica `r` has executed everything below; [`NOBODY`] while there is no such replica | whoever holds the combiner lock of `r` ([`replay`]), and who lets it in or out ([`membership`]) |
 //! | `reclaimed` | below it every operation has been moved out and its entry may be used again | one thread at a time ([`reclaim`]) |
 //!

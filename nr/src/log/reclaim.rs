@@ -49,6 +49,12 @@ impl<Op> Log<Op> {
     /// to do so when room is needed.
     pub(crate) const RECLAIMS_PROMPTLY: bool = needs_drop::<Op>();
 
+    /// Whether, as `replica` has come to see it, so much is in use that it is time to reclaim, before anybody has to wait for room.
+    pub(crate) fn is_filling(&self, replica: usize) -> bool {
+        // Its own `applied` and not the tail, which others write all the time. Wraps round to 0 for who takes no part.
+        self.applied(replica).wrapping_add(1) > self.reclaimed() + self.capacity() / 2
+    }
+
     /// Moves what every replica has applied into `garbage` and makes its entries free for reuse.
     ///
     /// One thread at a time does this. A thread that finds another at it leaves, and nothing stays behind: its swap of

@@ -45,18 +45,11 @@ impl<Op> Log<Op> {
         Published { log: self, start, end }
     }
 
-    /// Records that `replica` has executed everything below `position`. To be called before local readers are let in:
-    /// what they can see then counts as complete for readers everywhere.
+    /// Records that `replica` has executed everything below `position`. To be called before local readers are let in.
     ///
     /// # Safety
-    /// The caller holds the combiner lock of `replica`, has executed everything below, and has seen it published.
+    /// The caller holds the combiner lock of `replica`, and has executed everything below.
     pub(crate) unsafe fn advance(&self, replica: usize, position: u64) {
-        // Relaxed: skips a needless write; whoever raised it as far has published the same operations.
-        if self.completed.load(Ordering::Relaxed) < position {
-            // Release: hands on what this thread acquired from the stamps below `position`; pairs with the Acquire in
-            // `completed`. Being a read-modify-write it also carries on what earlier ones released.
-            self.completed.fetch_max(position, Ordering::Release);
-        }
         // Release: our looks at the operations come before whatever is done by who sees this; pairs with the Acquire
         // in `applied`. Weakened, the model `reclaim_waits_for_the_slowest` fails.
         self.applied[replica].store(position, Ordering::Release);
@@ -64,6 +57,18 @@ impl<Op> Log<Op> {
 }
 
 impl<'a, Op> Published<'a, Op> {
+    /// Records that the callers of these operations may have their answers: from now on readers everywhere wait for them. To be called
+    /// before anybody is answered and before local readers see an effect.
+    pub(crate) fn complete(&self) {
+        let completed = &self.log.completed;
+        // Relaxed: skips a needless write; whoever raised it as far has published the same operations.
+        if completed.load(Ordering::Relaxed) < self.end {
+            // Release: hands on what this thread acquired from the stamps below `end`; pairs with the Acquire in
+            // `completed`. Being a read-modify-write it also carries on what earlier ones released.
+            completed.fetch_max(self.end, Ordering::Release);
+        }
+    }
+
     pub(crate) fn end(&self) -> u64 {
         self.end
     }

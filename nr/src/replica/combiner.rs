@@ -10,8 +10,13 @@
 //! 4. wait until what other replicas have reserved before is published too,
 //! 5. take the replica's write lock; replay from `applied` to the end of the round, keeping the results of the round's own
 //!    operations; advance `completed` and `applied`; let go,
-//! 6. answer the requests whose threads are awake (the others are woken when the turn is over), and see whether another
-//!    replica wants [`help`](super::help).
+//! 6. answer the requests, and see whether another replica wants [`help`](super::help).
+//!
+//! Where nobody reads, `completed` is advanced before the replay, and requests are answered during it, one by one: their threads can
+//! post the next meanwhile. Beside readers it is done afterwards, since from then on readers of all replicas have to wait for what this one
+//! is executing. There a combiner also waits a little before it begins, if that is likely to save write phases ([`gather`]).
+//!
+//! [`gather`]: ReplicaSet::gather
 //!
 //! Without a log a round executes the operations where they are, under the write lock, and answers. Nobody but the
 //! requesting thread ever owns them.
@@ -22,14 +27,15 @@
 //!
 //! User code runs in step 5 only, with its panics caught; dropping operations comes after the turn.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::dispatch::Dispatch;
 use crate::log::{Garbage, Log, Published, Reservation};
 use crate::panic::{AbortOnUnwind, DropContained, Payload, contain, discard, resume};
-use crate::replica::request::{RequestList, Work};
-use crate::replica::{Refusal, Refused, Replica, ReplicaSet, Request, Standing, Task, Turn};
-use crate::sync::{Backoff, COMBINING_LIMIT};
+use crate::replica::request::{Batch, RequestList, Responder, Work};
+use crate::replica::{Caller, Refusal, Refused, Replica, ReplicaSet, Request, Standing, Task, Turn};
+use crate::sync::{Backoff, COMBINING_LIMIT, Stopwatch};
 
 impl<D: Dispatch> ReplicaSet<D> {
     /// Executes one write operation through `replica`.
@@ -37,13 +43,14 @@ impl<D: Dispatch> ReplicaSet<D> {
     pub(crate) fn execute_mut(
         &self,
         replica: &Replica<D>,
+        caller: Caller,
         operation: D::WriteOperation,
     ) -> Result<D::Response, Refused<D::WriteOperation>> {
         if !replica.queue.try_lock_idle() {
-            return self.execute_posted(replica, operation);
+            return self.execute_posted(replica, caller, operation);
         }
         // SAFETY: taken just now.
-        let turn = unsafe { Turn::of_locked(replica) };
+        let turn = unsafe { Turn::of_locked(replica, caller) };
         if self.poison.is_set() {
             return Err(Refused { reason: Refusal::Poisoned, returned: operation });
         }
@@ -51,6 +58,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             return Ok(self.execute_alone(DropContained::new(operation), turn));
         }
         match self.log.get() {
+            Some(_) if replica.is_gathering() => self.execute_with_others(operation, turn),
             Some(log) if replica.is_present() => Ok(self.execute_alone_through(log, operation, turn)),
             _ => Err(Refused { reason: Refusal::Removed, returned: operation }),
         }
@@ -81,46 +89,48 @@ impl<D: Dispatch> ReplicaSet<D> {
         operation: D::WriteOperation,
         mut turn: Turn<'_, D>,
     ) -> D::Response {
-        turn.replica().counters.lone.add_exclusive(1);
+        let replica = turn.replica();
+        replica.counters.lone.add_exclusive(1);
         let mut garbage = Garbage::new();
-        let mut result = None;
+        let mut lone = Lone { operation: Some(operation), result: None };
         let reservation = match log.try_reserve(1, None) {
             Some(reservation) => reservation,
             None => self.reserve_with_patience(log, &mut turn, 1, &mut garbage),
         };
-        self.round(log, &mut turn, &reservation, |reservation| {
-            // SAFETY: reserved for this one operation.
-            unsafe { log.publish(reservation, reservation.start(), operation) };
-            |answer| result = Some(answer)
-        });
+        self.round(log, &mut turn, &reservation, &mut lone);
         self.help_laggards(log, &turn, &reservation);
         match turn.finish() {
-            Ok(()) => self.reclaim_promptly(&mut garbage),
+            Ok(()) => self.reclaim_in_time(replica, &mut garbage),
             Err(turn) => self.combine_posted(turn, Patience::Any, &mut garbage),
         }
         drop(garbage);
-        match result {
+        match lone.result {
             Some(Ok(response)) => response,
             Some(Err(payload)) => resume(payload),
             None => unreachable!("a round replays what it has appended"),
         }
     }
 
+    /// Where others are likely to write too: a round that begins with one operation.
+    #[cold]
+    fn execute_with_others(
+        &self,
+        operation: D::WriteOperation,
+        turn: Turn<'_, D>,
+    ) -> Result<D::Response, Refused<D::WriteOperation>> {
+        let request = Request::new(Task::one(operation));
+        self.combine_own(turn, &request, Patience::Any, &mut Garbage::new());
+        request.into_work().into_response()
+    }
+
     #[cold]
     fn execute_posted(
         &self,
         replica: &Replica<D>,
+        caller: Caller,
         operation: D::WriteOperation,
     ) -> Result<D::Response, Refused<D::WriteOperation>> {
-        let work = self.submit(replica, Task::One { operation: Some(operation), response: None });
-        match (work.task, work.refused) {
-            (Task::One { operation: Some(returned), .. }, Some(reason)) => Err(Refused { reason, returned }),
-            (Task::One { operation, response: Some(response) }, _) => {
-                contain(|| drop(operation));
-                Ok(response)
-            }
-            (task, _) => give_up(task, work.panic),
-        }
+        self.submit(replica, caller, Task::one(operation)).into_response()
     }
 
     /// Executes a batch of write operations through `replica`, with nothing between them. No more than
@@ -128,51 +138,41 @@ impl<D: Dispatch> ReplicaSet<D> {
     pub(crate) fn execute_mut_batch(
         &self,
         replica: &Replica<D>,
+        caller: Caller,
         operations: Vec<D::WriteOperation>,
     ) -> Result<Vec<D::Response>, Refused<Vec<D::WriteOperation>>> {
-        let responses = Vec::with_capacity(operations.len());
-        let work = self.submit(replica, Task::Batch { operations, responses });
-        match (work.task, work.refused) {
-            (Task::Batch { operations: returned, .. }, Some(reason)) => Err(Refused { reason, returned }),
-            (Task::Batch { operations, responses }, _) if work.panic.is_none() => {
-                drop(Garbage::from(operations));
-                Ok(responses)
-            }
-            (task, _) => give_up(task, work.panic),
-        }
+        self.submit(replica, caller, Task::Batch(Box::new(Batch::new(operations)))).into_responses()
     }
 
     /// Brings `replica` up to what is completed when the call begins.
-    pub(crate) fn catch_up(&self, replica: &Replica<D>) {
-        self.submit(replica, Task::CatchUp);
+    pub(crate) fn catch_up(&self, replica: &Replica<D>, caller: Caller) {
+        self.submit(replica, caller, Task::CatchUp);
     }
 
     /// Has a task done by the combiner of `replica`, which may be this thread.
-    fn submit(&self, replica: &Replica<D>, task: Task<D>) -> Work<D> {
-        self.submit_without_drops(replica, task, &mut Garbage::new())
+    fn submit(&self, replica: &Replica<D>, caller: Caller, task: Task<D>) -> Work<D> {
+        self.submit_without_drops(replica, caller, task, &mut Garbage::new())
     }
 
     /// As [`submit`](Self::submit), but leaves it to the caller to drop operations, which is user code that may use the structure.
     pub(crate) fn submit_without_drops(
         &self,
         replica: &Replica<D>,
+        caller: Caller,
         task: Task<D>,
         garbage: &mut Garbage<D::WriteOperation>,
     ) -> Work<D> {
         let patience = match task {
-            Task::One { .. } | Task::Batch { .. } => Patience::Any,
-            Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => Patience::None,
+            Task::One { .. } | Task::Batch(_) => Patience::Any,
+            Task::CatchUp | Task::Copy(_) | Task::Leave { .. } | Task::Settle => Patience::None,
         };
         let request = Request::new(task);
         // The combiner has a pointer to `request`.
         let abort = AbortOnUnwind;
         // SAFETY: we stay here until the request is answered or our turn is over.
-        match unsafe { Turn::or_post(replica, &request) } {
-            Some(turn) => {
-                // SAFETY: made here, not posted, and `combine` answers it before it lets go of the turn.
-                self.combine(turn, unsafe { RequestList::of_one(&request) }, patience, garbage);
-            }
-            None => self.await_answer(replica, &request, patience, garbage),
+        match unsafe { Turn::or_post(replica, &request, caller) } {
+            Some(turn) => self.combine_own(turn, &request, patience, garbage),
+            None => self.await_answer(replica, caller, &request, patience, garbage),
         }
         abort.disarm();
         request.into_work()
@@ -182,6 +182,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     fn await_answer(
         &self,
         replica: &Replica<D>,
+        caller: Caller,
         request: &Request<D>,
         patience: Patience,
         garbage: &mut Garbage<D::WriteOperation>,
@@ -190,8 +191,10 @@ impl<D: Dispatch> ReplicaSet<D> {
         while !request.is_answered() {
             if request.is_promised() {
                 request.park_unless(|| false);
-            } else if replica.queue.is_unattended() {
-                if let Some(turn) = Turn::attempt(replica) {
+            } else if (request.is_invited() || backoff.is_long()) && replica.queue.is_unattended() {
+                // The leaver goes first.
+                backoff.hesitate();
+                if let Some(turn) = Turn::attempt(replica, caller) {
                     self.combine_posted(turn, patience, garbage);
                 }
             } else if backoff.is_completed() {
@@ -202,6 +205,24 @@ impl<D: Dispatch> ReplicaSet<D> {
                 backoff.snooze();
             }
         }
+    }
+
+    /// As [`combine`](Self::combine), beginning with a request of the caller's that has not been posted.
+    fn combine_own(
+        &self,
+        mut turn: Turn<'_, D>,
+        request: &Request<D>,
+        patience: Patience,
+        garbage: &mut Garbage<D::WriteOperation>,
+    ) {
+        // `combine` has pointers to `request`.
+        let abort = AbortOnUnwind;
+        // What a combiner has left comes first.
+        let mut requests = turn.take_posted_if_any();
+        // SAFETY: made by the caller, not posted, and `combine` answers it before it lets go of the turn.
+        requests.append_list(unsafe { RequestList::of_one(request) });
+        self.combine(turn, requests, patience, garbage);
+        abort.disarm();
     }
 
     #[cold]
@@ -219,8 +240,10 @@ impl<D: Dispatch> ReplicaSet<D> {
         patience: Patience,
         garbage: &mut Garbage<D::WriteOperation>,
     ) {
+        let replica = turn.replica();
         let mut asleep = RequestList::empty();
         let mut served = 0;
+        self.gather(&mut turn, &mut requests);
         while let Some(more) = self.serve(&mut turn, requests, patience, &mut asleep, garbage) {
             served += more;
             // What is to be dropped is kept no longer than what is to be executed.
@@ -230,21 +253,46 @@ impl<D: Dispatch> ReplicaSet<D> {
             match turn.finish() {
                 Ok(()) => {
                     asleep.answer();
-                    return self.reclaim_promptly(garbage);
+                    return self.reclaim_in_time(replica, garbage);
                 }
                 Err(still) => turn = still,
             }
             requests = turn.take_posted();
+            self.gather(&mut turn, &mut requests);
         }
         drop(turn);
         asleep.answer();
-        self.reclaim_promptly(garbage);
+        self.reclaim_in_time(replica, garbage);
     }
 
-    /// What is left to do when the turn is over and no lock is held: find what every replica has applied, to be dropped.
-    fn reclaim_promptly(&self, garbage: &mut Garbage<D::WriteOperation>) {
-        if let Some(log) = self.log.get().filter(|_| Log::<D::WriteOperation>::RECLAIMS_PROMPTLY) {
-            log.reclaim(garbage);
+    /// Waits a little for more requests before a round, if others are likely to make some.
+    ///
+    /// A write phase keeps all readers of the replica out, and has to look at each one's cell before it can begin. So it is better to have
+    /// one for many operations than one for each: those who could go on reading until then, and have written when it begins. The wait
+    /// is over when every handle has made a request, when there is something to replay anyway, which readers have to wait for, or after a
+    /// fraction of what the last phase took, so no round takes much longer by it. Where threads compete for processors nobody
+    /// waits, since those waited for may not be running.
+    fn gather(&self, turn: &mut Turn<'_, D>, requests: &mut RequestList<D>) {
+        let replica = turn.replica();
+        let Some(log) = self.log.get().filter(|_| replica.is_gathering() && !self.is_crowded()) else { return };
+        let (start, longest) = (Stopwatch::start(), replica.last_phase.get() / GATHERING);
+        while !requests.has_errands()
+            && requests.operations() < replica.handles()
+            && !log.lacks(replica.index)
+            && start.nanoseconds() < longest
+        {
+            Backoff::pause();
+            requests.append_list(turn.take_posted_if_any());
+        }
+    }
+
+    /// What is left to do when the turn is over and no lock is held: find what every replica has applied, to be dropped, or to make room
+    /// before anybody has to wait for it.
+    fn reclaim_in_time(&self, replica: &Replica<D>, garbage: &mut Garbage<D::WriteOperation>) {
+        if let Some(log) = self.log.get() {
+            if Log::<D::WriteOperation>::RECLAIMS_PROMPTLY || log.is_filling(replica.index) {
+                log.reclaim(garbage);
+            }
         }
     }
 
@@ -283,9 +331,7 @@ impl<D: Dispatch> ReplicaSet<D> {
                 _ if operations == 0 => batch.answer(),
                 (Standing::Alone, _) | (_, None) => {
                     turn.replica().counters.add_round(operations);
-                    turn.write(|data| batch.execute(data, &self.poison));
-                    batch.answer_awake();
-                    asleep.append_list(batch);
+                    asleep.append_list(turn.write(|data| batch.execute(data, &self.poison)));
                 }
                 (_, Some(log)) => {
                     let Some(reservation) = self.reserve(log, turn, operations as u64, patience, garbage) else {
@@ -294,12 +340,10 @@ impl<D: Dispatch> ReplicaSet<D> {
                         return None;
                     };
                     turn.replica().counters.add_round(operations);
-                    self.round(log, turn, &reservation, |reservation| {
-                        // SAFETY: made just now, for as many operations.
-                        unsafe { batch.append(log, reservation) };
-                        batch.responder()
-                    });
-                    batch.answer();
+                    let mut responder = Responder::new(batch);
+                    let phase = self.round(log, turn, &reservation, &mut responder);
+                    turn.replica().last_phase.set(phase);
+                    responder.into_asleep().answer();
                     self.help_laggards(log, turn, &reservation);
                 }
             }
@@ -346,20 +390,31 @@ impl<D: Dispatch> ReplicaSet<D> {
         }
     }
 
-    /// A round of the operations through the log for which positions are reserved: have `append` publish them, replay up to
-    /// there. What `append` returns is given their results, in order.
-    fn round<R: FnMut(Result<D::Response, Payload>)>(
+    /// A round of the operations through the log for which positions are reserved: publishes them, replays up to there. Gives how long the
+    /// write phase took, in nanoseconds, if rounds like that are worth [gathering](Self::gather) for; else 0.
+    fn round(
         &self,
         log: &Log<D::WriteOperation>,
         turn: &mut Turn<'_, D>,
         reservation: &Reservation,
-        append: impl FnOnce(&Reservation) -> R,
-    ) {
+        operations: &mut impl Operations<D>,
+    ) -> u64 {
         let replica = turn.replica();
-        let respond = append(reservation);
+        // SAFETY: made by our caller, for these operations.
+        unsafe { operations.append(log, reservation) };
         // SAFETY: our turn, until the end of the function.
         let published = unsafe { log.await_published(replica.index, reservation.end()) };
-        turn.write(|data| self.replay(log, replica, data, &published, reservation.start(), respond));
+        let stopwatch = (published.len() > 2).then(Stopwatch::start);
+        turn.write(|data| {
+            // Answers may be given as soon as readers everywhere wait for what they answer. Where there are readers that is better done late, since
+            // they can go on meanwhile elsewhere; where there are none it is better done early, since writers can go on then.
+            if !replica.lock.had_readers() {
+                published.complete();
+                operations.release();
+            }
+            self.replay(log, replica, data, &published, reservation.start(), |result| operations.respond(result));
+        });
+        stopwatch.filter(|_| replica.lock.had_readers()).map_or(0, |stopwatch| stopwatch.nanoseconds())
     }
 
     /// Replays `published` into `data`, the replica whose turn it is; the results from position `own` on go to `respond`. To
@@ -383,9 +438,51 @@ impl<D: Dispatch> ReplicaSet<D> {
                 drop_result(result);
             }
         });
-        // SAFETY: executed just now by who has the replica's turn, and seen published by whoever made `published`.
+        published.complete();
+        // SAFETY: executed just now by who has the replica's turn.
         unsafe { log.advance(replica.index, published.end()) };
         replica.counters.replayed.add_exclusive(published.before(own));
+    }
+}
+
+/// The part of the last write phase that a combiner waits for more to do in the next.
+const GATHERING: u64 = 4;
+
+/// The operations of a round, and what becomes of their results.
+pub(crate) trait Operations<D: Dispatch> {
+    /// Moves them into the log and publishes them.
+    ///
+    /// # Safety
+    /// The caller made the reservation, for as many operations as there are, and appends nothing else to it.
+    unsafe fn append(&mut self, log: &Log<D::WriteOperation>, reservation: &Reservation);
+
+    /// Answers may be given from now on.
+    fn release(&mut self);
+
+    /// Takes the result of the next one.
+    fn respond(&mut self, result: Result<D::Response, Payload>);
+}
+
+/// That of a lone writer.
+struct Lone<D: Dispatch> {
+    operation: Option<D::WriteOperation>,
+    result: Option<Result<D::Response, Payload>>,
+}
+
+impl<D: Dispatch> Operations<D> for Lone<D> {
+    #[inline]
+    unsafe fn append(&mut self, log: &Log<D::WriteOperation>, reservation: &Reservation) {
+        if let Some(operation) = self.operation.take() {
+            // SAFETY: reserved for this one operation, by the caller.
+            unsafe { log.publish(reservation, reservation.start(), operation) };
+        }
+    }
+
+    fn release(&mut self) {}
+
+    #[inline]
+    fn respond(&mut self, result: Result<D::Response, Payload>) {
+        self.result = Some(result);
     }
 }
 
@@ -419,15 +516,5 @@ impl<D: Dispatch> ReportOnUnwind<'_, D> {
 impl<D: Dispatch> Drop for ReportOnUnwind<'_, D> {
     fn drop(&mut self) {
         self.0.poison.report();
-    }
-}
-
-/// Lets the panic of an operation go on in the thread whose operation it was, once what is left of its task is dropped.
-#[cold]
-fn give_up<D: Dispatch>(task: Task<D>, panic: Option<Payload>) -> ! {
-    contain(|| drop(task));
-    match panic {
-        Some(payload) => resume(payload),
-        None => unreachable!("an answered task has its responses, a panic, or was refused"),
     }
 }

@@ -9,10 +9,10 @@
 
 use crate::dispatch::Dispatch;
 use crate::log::{Garbage, Log, Reservation};
-use crate::replica::{Replica, ReplicaSet, Turn};
+use crate::replica::{Caller, Replica, ReplicaSet, Turn};
 use crate::sync::Backoff;
 
-/// How many positions lie between two looks round, if the log is large enough.
+/// How many positions lie between two looks round, if the log is large enough: four times as many, if no operation is to be dropped soon.
 const INTERVAL: u64 = 64;
 /// How far a replica may lag, at most, if operations own something that is not to be kept for long.
 const PROMPT_LAG: u64 = 512;
@@ -83,13 +83,14 @@ impl<D: Dispatch> ReplicaSet<D> {
 
     /// Every now and then, replays a little for those who are far behind.
     pub(crate) fn help_laggards(&self, log: &Log<D::WriteOperation>, turn: &Turn<'_, D>, reservation: &Reservation) {
-        let interval = INTERVAL.min(log.capacity() / 4).max(1);
+        let prompt = Log::<D::WriteOperation>::RECLAIMS_PROMPTLY;
+        let interval = if prompt { INTERVAL } else { 4 * INTERVAL }.min(log.capacity() / 4).max(1);
         // `interval` is a power of two: both ends lie in the same stretch of it if they differ in lower bits only.
         if reservation.start() ^ reservation.end() < interval {
             return;
         }
         let half = log.capacity() / 2;
-        let allowed = if Log::<D::WriteOperation>::RECLAIMS_PROMPTLY { half.min(PROMPT_LAG) } else { half };
+        let allowed = if prompt { half.min(PROMPT_LAG) } else { half };
         let appended = reservation.end() - reservation.start();
         for laggard in self.replicas().filter(|other| other.index != turn.replica().index) {
             if log.applied(laggard.index).saturating_add(allowed) < reservation.end() {
@@ -102,7 +103,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// its node, for the sake of a replica on node `own`. Whether anything was done. (Nothing is for one that has joined the log and is
     /// not in its place yet: its lock is closed.)
     fn help(&self, log: &Log<D::WriteOperation>, laggard: &Replica<D>, own: usize, count: u64) -> bool {
-        let Some(mut turn) = Turn::attempt(laggard) else { return false };
+        let Some(mut turn) = Turn::attempt(laggard, Caller::NONE) else { return false };
         // SAFETY: its turn, until the end of the function.
         let published = unsafe { log.completed_for(laggard.index) }.at_most(count);
         if published.len() == 0 {

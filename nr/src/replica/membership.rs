@@ -20,7 +20,7 @@
 //! `completed` when it came, and so with no less than any earlier replica in its place had applied.
 //!
 //! **Invariant**: a replica's `applied` is a position while it is present, and from the moment in which it was copied;
-//! otherwise it is [nobody's](Log::is_joined).
+//! otherwise it is nobody's.
 //!
 //! **Why nobody gets stuck.** Who holds `membership` holds no combiner lock while it waits for another: it waits for combiners, each of
 //! which answers what is posted after a bounded number of rounds, and for the combiner lock of a place where nobody is, whose holder
@@ -34,8 +34,8 @@ use alloc::vec::Vec;
 use crate::dispatch::Dispatch;
 use crate::log::{Garbage, Log};
 use crate::panic::{catch, contain, resume};
-use crate::replica::request::{Task, Work};
-use crate::replica::{Replica, ReplicaId, ReplicaSet, Site, Standing, Turn};
+use crate::replica::request::{Copy, Task, Work};
+use crate::replica::{Caller, Replica, ReplicaId, ReplicaSet, Site, Standing, Turn};
 use crate::sync::{AtomicBool, Backoff, Ordering};
 
 /// Why no replica came or went.
@@ -66,7 +66,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         let vacant = |index: &usize| !self.replica(*index).is_some_and(Replica::is_present);
         let index = (0..self.room()).find(vacant).ok_or(MembershipError::Full)?;
         // The one that fewest are disturbed by.
-        let source = present.iter().copied().min_by_key(|replica| replica.lock.handles());
+        let source = present.iter().copied().min_by_key(|replica| replica.handles());
         let source = source.expect("the last replica can't be removed");
         self.provide_log(source)?;
 
@@ -77,13 +77,13 @@ impl<D: Dispatch> ReplicaSet<D> {
         });
         place.settle(site);
         self.bring_home(place);
-        let errand = Task::Copy { clone, newcomer: index, node: site.node, copy: None };
+        let errand = Task::Copy(Box::new(Copy { clone, newcomer: index, node: site.node, copy: None }));
         let work = self.send_errand(source, errand, &mut garbage);
-        let copy = match (work.task, work.panic) {
-            (Task::Copy { copy: Some(copy), .. }, _) => copy,
-            (_, Some(payload)) => resume(payload),
-            _ => unreachable!("the source is present, and is copied"),
+        let copy = match work.task {
+            Task::Copy(wanted) => wanted.copy.expect("the source is present, and is copied"),
+            _ => unreachable!("a task comes back"),
         };
+        let copy = copy.unwrap_or_else(|payload| resume(payload));
         wait_for_turn(place).install(*copy);
         self.count_change();
         Ok(ReplicaId(index))
@@ -123,7 +123,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         errand: Task<D>,
         garbage: &mut Garbage<D::WriteOperation>,
     ) -> Work<D> {
-        self.memory.help(replica.node(), None, || self.submit_without_drops(replica, errand, garbage))
+        self.memory.help(replica.node(), None, || self.submit_without_drops(replica, Caller::NONE, errand, garbage))
     }
 
     /// Makes the log if there has been none, with the only replica taking part: so that whoever sees the log sees that.
@@ -150,11 +150,12 @@ impl<D: Dispatch> ReplicaSet<D> {
             // There may be something to replay where nobody is yet.
             Task::CatchUp if replica.is_present() => self.catch_up_now(log, turn),
             Task::CatchUp => {}
-            Task::Copy { clone, newcomer, node, copy } => {
+            Task::Copy(wanted) => {
                 self.catch_up_now(log, turn);
-                match catch(|| self.memory.help(*node, None, || turn.read(*clone))) {
-                    Ok(made) => *copy = Some(Box::new(made)),
-                    Err(payload) => return work.panic = Some(payload),
+                let Copy { clone, newcomer, node, copy } = &mut **wanted;
+                let made = catch(|| self.memory.help(*node, None, || turn.read(*clone)));
+                if copy.insert(made.map(Box::new)).is_err() {
+                    return;
                 }
                 replica.set_standing(Standing::Member);
                 // SAFETY: our turn, and this is what we have applied; the request's thread holds `membership`.
@@ -169,11 +170,12 @@ impl<D: Dispatch> ReplicaSet<D> {
             Task::Settle => {
                 // SAFETY: our turn, until the end of the block. Others can't append any more: the last of them has left.
                 let published = unsafe { log.await_published(replica.index, log.tail()) };
+                published.complete();
                 self.replay_all(log, turn, &published);
                 replica.set_standing(Standing::Alone);
                 log.reclaim(garbage);
             }
-            Task::One { .. } | Task::Batch { .. } => {}
+            Task::One { .. } | Task::Batch(_) => {}
         }
     }
 }
@@ -182,7 +184,7 @@ impl<D: Dispatch> ReplicaSet<D> {
 fn wait_for_turn<D: Dispatch>(place: &Replica<D>) -> Turn<'_, D> {
     let backoff = Backoff::new();
     loop {
-        match Turn::attempt(place) {
+        match Turn::attempt(place, Caller::NONE) {
             Some(turn) => return turn,
             None => backoff.rest(),
         }

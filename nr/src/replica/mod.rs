@@ -33,13 +33,14 @@ use crossbeam_utils::CachePadded;
 
 use crate::dispatch::Dispatch;
 use crate::log::{Garbage, Log, LogPlan, OutOfMemory};
-use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Counter, Ordering, fence};
+use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Counter, Hint, Ordering, fence};
 
 pub(crate) use membership::{MembershipError, drop_removed};
 pub use memory::MemoryPlacement;
 pub(crate) use memory::NodeMemory;
 pub use poison::PanicPolicy;
 pub(crate) use poison::Poison;
+pub(crate) use queue::Caller;
 use queue::{CombinerQueue, Turn};
 pub(crate) use request::{Refusal, Refused};
 use request::{Request, Task};
@@ -83,6 +84,11 @@ pub(crate) struct Replica<D: Dispatch> {
     /// before it is.
     home: AtomicU32,
     node: AtomicU32,
+    /// How many handles work through it.
+    handles: Hint,
+    /// How long the last write phase took, in nanoseconds, if phases like it are worth [gathering](ReplicaSet::gather) for; else 0.
+    /// Changed by who has the turn.
+    last_phase: Hint,
     /// Open while `standing` is not `Absent`, except for a moment in which the turn is held.
     pub(crate) lock: ReplicaLock<D>,
     pub(crate) counters: CachePadded<Counters>,
@@ -134,6 +140,8 @@ impl<D: Dispatch> Replica<D> {
             standing: AtomicU32::new(standing as u32),
             home: AtomicU32::new(site.home as u32),
             node: AtomicU32::new(site.node as u32),
+            handles: Hint::default(),
+            last_phase: Hint::default(),
             lock: ReplicaLock::new(data, site.cells),
             counters: CachePadded::default(),
         }
@@ -183,6 +191,29 @@ impl<D: Dispatch> Replica<D> {
         self.node.load(Ordering::Relaxed) as usize
     }
 
+    /// How many handles work through it.
+    pub(crate) fn handles(&self) -> usize {
+        self.handles.get() as usize
+    }
+
+    /// A new handle works through it: the index of its reader cell.
+    pub(crate) fn enlist(&self) -> usize {
+        self.handles.increase();
+        self.lock.assign_cell()
+    }
+
+    /// A handle is gone that had this cell.
+    pub(crate) fn resign(&self, cell: &ReaderCell) {
+        cell.resign();
+        self.handles.decrease();
+    }
+
+    /// Whether rounds are of several operations at present, beside readers.
+    #[inline]
+    fn is_gathering(&self) -> bool {
+        self.last_phase.get() != 0
+    }
+
     /// For who lets a replica in here.
     fn settle(&self, site: Site) {
         // Relaxed, both: numbers.
@@ -198,6 +229,8 @@ pub(crate) struct ReplicaSet<D: Dispatch> {
     poison: Poison,
     log_plan: LogPlan,
     memory: NodeMemory,
+    /// How many threads can run at once.
+    processors: usize,
     /// Filled from the front.
     replicas: Box<[SetOnce<Replica<D>>]>,
     /// Held by who lets a replica in or out.
@@ -228,11 +261,12 @@ pub(crate) struct Site<'a> {
 }
 
 impl<D: Dispatch> ReplicaSet<D> {
-    /// Replicas at the `sites`, made by `make`, with room for `room` in all, at least as many.
+    /// Replicas at the `sites`, made by `make`, with room for `room` in all, at least as many, for threads on so many processors.
     pub(crate) fn new(
         log_plan: LogPlan,
         memory: NodeMemory,
         poison: Poison,
+        processors: usize,
         room: usize,
         sites: &[Site],
         mut make: impl FnMut(ReplicaId) -> D,
@@ -242,6 +276,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             poison,
             log_plan,
             memory,
+            processors,
             replicas: (0..room).map(|_| SetOnce::new()).collect(),
             membership: AtomicBool::new(false),
             changes: AtomicU64::new(0),
@@ -268,6 +303,11 @@ impl<D: Dispatch> ReplicaSet<D> {
     fn bring_home(&self, replica: &Replica<D>) {
         self.memory.move_to(replica.node(), replica);
         self.memory.move_to(replica.node(), replica.lock.cells());
+    }
+
+    /// Whether there are more handles than processors, so that those who use them may compete for these.
+    fn is_crowded(&self) -> bool {
+        self.replicas().map(Replica::handles).sum::<usize>() > self.processors
     }
 
     pub(crate) fn memory(&self) -> &NodeMemory {
@@ -330,7 +370,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// An up-to-date structure; the other replicas are dropped, and a panic of that ends here.
     pub(crate) fn into_inner(self) -> D {
         if let Some(replica) = self.present().next() {
-            self.catch_up(replica);
+            self.catch_up(replica, Caller::NONE);
         }
         let replicas = self.replicas.into_vec().into_iter().filter_map(SetOnce::into_inner);
         let mut structures = replicas.filter_map(|replica| replica.lock.into_inner());

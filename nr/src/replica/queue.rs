@@ -6,16 +6,22 @@
 //! over threads and no timed wake-up is needed for it.
 //!
 //! One exception keeps a thread from combining for others for ever: after [`COMBINING_LIMIT`](crate::sync::COMBINING_LIMIT)
-//! operations the holder leaves although requests are posted, and wakes the newest of their threads. That one, any other of them that is
-//! awake, or a newcomer takes the lock together with the queue. No wake-up is lost: the leaver first lets go and then
-//! unparks; a thread parks only if it finds, under the lock that the unpark takes too, that the combiner lock is held.
+//! operations the holder leaves although requests are posted. It is likely to be back at once with its next operation, and its caches
+//! have the structure: so it is the one who should go on, and has its answers as often as others. It takes the lock together with
+//! the queue if it comes back within about a microsecond; meanwhile others post, though nobody holds the lock. After that, any of
+//! those who have posted takes it. The leaver invites the newest of them to look after that, and wakes it; one that posts after the leaver
+//! has gone invites itself.
+//!
+//! No wake-up is lost: the leaver first lets go and then unparks; a thread parks only if it finds, under the lock that the
+//! unpark takes too, that the combiner lock is held. So while requests are posted and nobody holds the lock, the thread of at
+//! least one is awake and on its way to take it.
 
 use core::ptr;
 
 use crate::dispatch::Dispatch;
 use crate::replica::request::{Request, RequestList};
-use crate::replica::{Replica, Standing};
-use crate::sync::{AtomicPtr, Ordering};
+use crate::replica::{ReaderCell, Replica, Standing};
+use crate::sync::{AtomicPtr, Hint, Ordering};
 
 /// Set in the word while somebody combines. Requests are aligned to more than this.
 const LOCKED: usize = 1;
@@ -25,10 +31,25 @@ const LOCKED: usize = 1;
 /// | null | nobody combines, nothing is posted |
 /// | `LOCKED` | somebody combines, nothing is posted |
 /// | newest request + `LOCKED` | somebody combines and owes the posted requests an answer |
-/// | newest request | nobody combines; the last combiner's turn is over and it has left these to whoever comes first |
+/// | newest request | nobody combines; the last combiner's turn is over and it has left these to itself, if it is back soon, or to their threads |
 #[derive(Debug)]
 pub(crate) struct CombinerQueue<D: Dispatch> {
     word: AtomicPtr<Request<D>>,
+    /// The last who left although requests were posted.
+    leaver: Hint,
+}
+
+/// For whom a thread works: its handle, by the address of its reader cell. For hints only, since handles may share a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caller(u64);
+
+impl Caller {
+    /// No handle.
+    pub(crate) const NONE: Self = Self(0);
+
+    pub(crate) fn of(cell: &ReaderCell) -> Self {
+        Self(ptr::from_ref(cell).addr() as u64)
+    }
 }
 
 /// Splits the word into the newest request and whether the lock is held.
@@ -42,7 +63,7 @@ fn locked<D: Dispatch>(newest: *mut Request<D>) -> *mut Request<D> {
 
 impl<D: Dispatch> CombinerQueue<D> {
     pub(crate) fn new() -> Self {
-        Self { word: AtomicPtr::new(ptr::null_mut()) }
+        Self { word: AtomicPtr::new(ptr::null_mut()), leaver: Hint::default() }
     }
 
     /// Takes the lock if nobody has it and nothing is posted: what a lone writer does.
@@ -73,25 +94,29 @@ impl<D: Dispatch> CombinerQueue<D> {
         }
     }
 
-    /// Takes the lock (true), or posts `request` to who has it (false).
-    fn lock_or_post(&self, request: &Request<D>) -> bool {
+    /// Takes the lock (true), or posts `request` to who has it or is expected to take it (false).
+    fn lock_or_post(&self, request: &Request<D>, caller: Caller) -> bool {
         // Relaxed: the exchange decides.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             let (newest, held) = split(word);
             let ours = ptr::from_ref(request).cast_mut();
-            let wanted = if held {
+            let posts = held || !newest.is_null() && self.leaver.get() != caller.0;
+            let wanted = if posts {
                 // SAFETY: not posted yet, and made by this thread.
                 unsafe { request.set_next(newest) };
-                locked(ours)
+                if held { locked(ours) } else { ours }
             } else {
                 locked(newest)
             };
+            if posts && !held {
+                request.invite();
+            }
             // Acquire: as in `try_lock_idle`, when we take the lock. Release: when we post, the request is visible to who
             // takes it from the queue; pairs with the Acquire in `take_posted`. Weakened, the model `request_post_answer`
             // sees the work read while it is being written. Relaxed on failure: as above.
             match self.word.compare_exchange_weak(word, wanted, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return !held,
+                Ok(_) => return !posts,
                 Err(now) => word = now,
             }
         }
@@ -120,15 +145,19 @@ impl<D: Dispatch> CombinerQueue<D> {
             .is_ok()
     }
 
-    /// Lets go whatever is posted, and says which request is the newest. For the holder.
-    fn leave(&self) -> *const Request<D> {
-        // Relaxed: the exchange decides.
-        let mut word = self.word.load(Ordering::Relaxed);
+    /// Lets go whatever is posted, and says which request is the newest, whose thread is invited to go on. For the holder.
+    fn leave(&self, caller: Caller) -> *const Request<D> {
+        self.leaver.set(caller.0);
+        // Acquire, here and on failure: the newest request is visible; pairs with the Release in `lock_or_post`.
+        let mut word = self.word.load(Ordering::Acquire);
         loop {
             let (newest, _) = split(word);
-            // Release: as in `try_unlock`; the requests' own release goes on through this exchange. Relaxed on failure:
-            // as above.
-            match self.word.compare_exchange_weak(word, newest, Ordering::Release, Ordering::Relaxed) {
+            // SAFETY: posted to the queue whose lock we still hold, so not answered, and alive.
+            if let Some(newest) = unsafe { newest.as_ref() } {
+                newest.invite();
+            }
+            // Release: as in `try_unlock`; the requests' own release goes on through this exchange.
+            match self.word.compare_exchange_weak(word, newest, Ordering::Release, Ordering::Acquire) {
                 Ok(_) => return newest,
                 Err(now) => word = now,
             }
@@ -140,6 +169,7 @@ impl<D: Dispatch> CombinerQueue<D> {
 /// posted. Dropped, it leaves to others what is posted.
 pub(crate) struct Turn<'a, D: Dispatch> {
     replica: &'a Replica<D>,
+    caller: Caller,
 }
 
 impl<'a, D: Dispatch> Turn<'a, D> {
@@ -148,13 +178,13 @@ impl<'a, D: Dispatch> Turn<'a, D> {
     /// # Safety
     /// The caller has, by [`CombinerQueue::try_lock_idle`], and makes one turn of it.
     #[inline]
-    pub(crate) unsafe fn of_locked(replica: &'a Replica<D>) -> Self {
-        Self { replica }
+    pub(crate) unsafe fn of_locked(replica: &'a Replica<D>, caller: Caller) -> Self {
+        Self { replica, caller }
     }
 
     /// If nobody combines.
-    pub(crate) fn attempt(replica: &'a Replica<D>) -> Option<Self> {
-        replica.queue.try_lock().then(|| Self { replica })
+    pub(crate) fn attempt(replica: &'a Replica<D>, caller: Caller) -> Option<Self> {
+        replica.queue.try_lock().then(|| Self { replica, caller })
     }
 
     /// A turn; or else `request` is posted and will be answered, by who has the turn now or by who finds the queue
@@ -162,8 +192,8 @@ impl<'a, D: Dispatch> Turn<'a, D> {
     ///
     /// # Safety
     /// `request` stays where it is until it is answered, or until the turn returned here is over.
-    pub(crate) unsafe fn or_post(replica: &'a Replica<D>, request: &Request<D>) -> Option<Self> {
-        replica.queue.lock_or_post(request).then(|| Self { replica })
+    pub(crate) unsafe fn or_post(replica: &'a Replica<D>, request: &Request<D>, caller: Caller) -> Option<Self> {
+        replica.queue.lock_or_post(request, caller).then(|| Self { replica, caller })
     }
 
     pub(crate) fn replica(&self) -> &'a Replica<D> {
@@ -256,7 +286,7 @@ impl<'a, D: Dispatch> Turn<'a, D> {
 
 impl<D: Dispatch> Drop for Turn<'_, D> {
     fn drop(&mut self) {
-        let newest = self.replica.queue.leave();
+        let newest = self.replica.queue.leave(self.caller);
         if !newest.is_null() {
             // By address only: once we have let go, the request may be answered and gone.
             crate::sync::unpark_one(Request::key_of(newest));

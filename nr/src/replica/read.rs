@@ -2,7 +2,8 @@
 
 use crate::dispatch::Dispatch;
 use crate::log::Log;
-use crate::replica::{ReaderCell, Refusal, Refused, Replica, ReplicaSet};
+use crate::replica::{Caller, ReaderCell, Refusal, Refused, Replica, ReplicaSet};
+use crate::sync::Backoff;
 
 impl<D: Dispatch> ReplicaSet<D> {
     /// Runs `f` on `replica`, as a reader through `cell`, on a state that has every operation whose caller had its answer
@@ -19,7 +20,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         f: impl FnOnce(&D, T) -> R,
     ) -> Result<R, Refused<T>> {
         if let Some(log) = self.log.get() {
-            if log.lacks(replica.index) && !self.catch_up_as_reader(log, replica) {
+            if log.lacks(replica.index) && !self.catch_up_as_reader(log, replica, Caller::of(cell)) {
                 return Err(Refused { reason: Refusal::Removed, returned: input });
             }
         }
@@ -38,10 +39,18 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// whose caller told anybody whom we may have heard it from. And no local reader can have seen more than that: replay
     /// raises `completed` before it lets readers in, so whoever reads after such a reader, anywhere, loads as much.
     #[cold]
-    fn catch_up_as_reader(&self, log: &Log<D::WriteOperation>, replica: &Replica<D>) -> bool {
+    fn catch_up_as_reader(&self, log: &Log<D::WriteOperation>, replica: &Replica<D>, caller: Caller) -> bool {
         let completed = log.completed();
-        self.catch_up(replica);
+        // Whoever combines is likely to replay that anyway: to watch costs it less than to be asked.
+        let backoff = Backoff::new();
+        while !(backoff.is_long() || replica.queue.is_unattended()) {
+            backoff.snooze();
+            if !log.lacks_before(replica.index, completed) {
+                return true;
+            }
+        }
+        self.catch_up(replica, caller);
         // Looks again: see the module `membership`. Weakened, the model `an_old_handle_meets_a_newcomer` reads too early.
-        log.is_joined(replica.index) && log.applied(replica.index) >= completed
+        !log.lacks_before(replica.index, completed)
     }
 }

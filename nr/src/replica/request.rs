@@ -8,10 +8,11 @@ use alloc::vec::Vec;
 use core::{iter, ptr};
 
 use crate::dispatch::Dispatch;
-use crate::log::{Log, PREFETCH_DISTANCE, Reservation};
-use crate::panic::{Payload, catch, contain, discard};
+use crate::log::{Garbage, Log, PREFETCH_DISTANCE, Reservation};
+use crate::panic::{Payload, catch, contain, discard, resume};
 use crate::replica::Poison;
-use crate::sync::{AtomicU32, Ordering, UnsafeCell, park, unpark_one};
+use crate::replica::combiner::Operations;
+use crate::sync::{AtomicBool, AtomicU32, Ordering, UnsafeCell, park, unpark_one};
 
 /// Posted, or about to be; its thread is awake.
 const PENDING: u32 = 0;
@@ -22,11 +23,14 @@ const PROMISED: u32 = 2;
 /// Answered: the request belongs to its thread again, and to nobody else.
 const ANSWERED: u32 = 3;
 
-/// What is to be done, and what came of it.
+/// What is to be done, and what came of it: for small operations in one cache line, which goes to the combiner and comes back.
+#[repr(align(64))]
 pub(crate) struct Request<D: Dispatch> {
     /// `PENDING` ⇄ `PARKED` by the thread itself; `PARKED` → `PROMISED` and all → `ANSWERED` by the combiner, which after that
     /// does not touch the request.
     state: AtomicU32,
+    /// Whether a combiner that left meant this thread to go on.
+    invited: AtomicBool,
     /// The request that was posted before. For whose the request is: of the thread that made it until it posts it; then of
     /// who holds the combiner lock, who takes it from the queue; and of that thread until it answers, even when its turn is over.
     next: UnsafeCell<*const Request<D>>,
@@ -37,12 +41,28 @@ pub(crate) struct Request<D: Dispatch> {
 /// What is to be done, and what came of it.
 pub(crate) struct Work<D: Dispatch> {
     pub(crate) task: Task<D>,
-    /// The first panic among the operations.
-    pub(crate) panic: Option<Payload>,
     /// Nothing was done, and `task` is as it was given: the structure is poisoned, or the replica has been removed.
     pub(crate) refused: Option<Refusal>,
     /// How many operations have been appended to the log.
-    appended: usize,
+    appended: u32,
+}
+
+/// Several operations, with nothing between them.
+pub(crate) struct Batch<D: Dispatch> {
+    pub(crate) operations: Vec<D::WriteOperation>,
+    /// There is room for all of them from the start.
+    pub(crate) responses: Vec<D::Response>,
+    /// The first panic among them.
+    pub(crate) panic: Option<Payload>,
+}
+
+/// A copy of a replica, wanted or made.
+pub(crate) struct Copy<D: Dispatch> {
+    pub(crate) clone: fn(&D) -> D,
+    /// The place that it is for, and the node of its memory.
+    pub(crate) newcomer: usize,
+    pub(crate) node: usize,
+    pub(crate) copy: Option<Result<Box<D>, Payload>>,
 }
 
 /// Why operations are handed back.
@@ -64,20 +84,60 @@ pub(crate) enum Task<D: Dispatch> {
     /// Bring the replica up to what is completed now.
     CatchUp,
     /// Make a copy of the replica for another, on that node, and let it take part in the log from there on.
-    Copy { clone: fn(&D) -> D, newcomer: usize, node: usize, copy: Option<Box<D>> },
+    Copy(Box<Copy<D>>),
     /// Be removed, and give the structure out.
     Leave { data: Option<Box<D>> },
     /// Go on without the log, as the only one that is left.
     Settle,
-    /// Execute one operation.
-    One { operation: Option<D::WriteOperation>, response: Option<D::Response> },
-    /// Execute several, with nothing between them. There is room for all `responses` from the start.
-    Batch { operations: Vec<D::WriteOperation>, responses: Vec<D::Response> },
+    /// Execute one operation. (A panic is boxed once more, which makes it as small as most responses.)
+    One { operation: Option<D::WriteOperation>, response: Option<Result<D::Response, Box<Payload>>> },
+    /// Execute several, with nothing between them.
+    Batch(Box<Batch<D>>),
+}
+
+/// Why a task comes back with what came of it.
+const OUTCOME: &str = "an answered task has its responses, a panic, or was refused";
+
+impl<D: Dispatch> Task<D> {
+    pub(crate) fn one(operation: D::WriteOperation) -> Self {
+        Self::One { operation: Some(operation), response: None }
+    }
 }
 
 impl<D: Dispatch> Work<D> {
     pub(crate) fn new(task: Task<D>) -> Self {
-        Self { task, panic: None, refused: None, appended: 0 }
+        Self { task, refused: None, appended: 0 }
+    }
+
+    /// What came of one operation; goes on with its panic.
+    pub(crate) fn into_response(self) -> Result<D::Response, Refused<D::WriteOperation>> {
+        match (self.task, self.refused) {
+            (Task::One { operation: Some(returned), .. }, Some(reason)) => Err(Refused { reason, returned }),
+            (Task::One { operation, response: Some(response) }, _) => {
+                contain(|| drop(operation));
+                response.map_err(|payload| resume(*payload))
+            }
+            _ => unreachable!("{OUTCOME}"),
+        }
+    }
+
+    /// What came of several operations; goes on with the first panic among them.
+    pub(crate) fn into_responses(self) -> Result<Vec<D::Response>, Refused<Vec<D::WriteOperation>>> {
+        match (self.task, self.refused) {
+            (Task::Batch(batch), Some(reason)) => Err(Refused { reason, returned: batch.operations }),
+            (Task::Batch(batch), None) => {
+                let Batch { operations, responses, panic } = *batch;
+                drop(Garbage::from(operations));
+                match panic {
+                    None => Ok(responses),
+                    Some(payload) => {
+                        drop(Garbage::from(responses));
+                        resume(payload)
+                    }
+                }
+            }
+            _ => unreachable!("{OUTCOME}"),
+        }
     }
 
     fn is_catch_up(&self) -> bool {
@@ -87,8 +147,8 @@ impl<D: Dispatch> Work<D> {
     /// Whether it is about the replica and not about operations.
     fn is_errand(&self) -> bool {
         match self.task {
-            Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => true,
-            Task::One { .. } | Task::Batch { .. } => false,
+            Task::CatchUp | Task::Copy(_) | Task::Leave { .. } | Task::Settle => true,
+            Task::One { .. } | Task::Batch(_) => false,
         }
     }
 
@@ -96,9 +156,17 @@ impl<D: Dispatch> Work<D> {
     fn operations(&self) -> usize {
         match &self.task {
             _ if self.refused.is_some() => 0,
-            Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => 0,
+            Task::CatchUp | Task::Copy(_) | Task::Leave { .. } | Task::Settle => 0,
             Task::One { operation, .. } => usize::from(operation.is_some()),
-            Task::Batch { operations, .. } => operations.len(),
+            Task::Batch(batch) => batch.operations.len(),
+        }
+    }
+
+    fn has_panicked(&self) -> bool {
+        match &self.task {
+            Task::CatchUp | Task::Copy(_) | Task::Leave { .. } | Task::Settle => false,
+            Task::One { response, .. } => matches!(response, Some(Err(_))),
+            Task::Batch(batch) => batch.panic.is_some(),
         }
     }
 
@@ -111,22 +179,19 @@ impl<D: Dispatch> Work<D> {
     fn execute(&mut self, data: &mut D) {
         match &mut self.task {
             _ if self.refused.is_some() => {}
-            Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => {}
+            Task::CatchUp | Task::Copy(_) | Task::Leave { .. } | Task::Settle => {}
             Task::One { operation, response } => {
                 if let Some(operation) = operation {
-                    match catch(|| data.dispatch_mut(operation)) {
-                        Ok(answer) => *response = Some(answer),
-                        Err(payload) => self.panic = Some(payload),
-                    }
+                    *response = Some(catch(|| data.dispatch_mut(operation)).map_err(Box::new));
                 }
             }
-            Task::Batch { operations, responses } => {
-                for (index, operation) in operations.iter().enumerate() {
-                    if let Some(ahead) = operations.get(index + PREFETCH_DISTANCE) {
+            Task::Batch(batch) => {
+                for index in 0..batch.operations.len() {
+                    if let Some(ahead) = batch.operations.get(index + PREFETCH_DISTANCE) {
                         contain(|| data.prefetch(ahead));
                     }
-                    let result = catch(|| data.dispatch_mut(operation));
-                    respond_in_batch(responses, &mut self.panic, result);
+                    let result = catch(|| data.dispatch_mut(&batch.operations[index]));
+                    batch.respond(result);
                 }
             }
         }
@@ -134,41 +199,45 @@ impl<D: Dispatch> Work<D> {
 
     /// Moves the operations out, in order.
     fn take_operations(&mut self, mut take: impl FnMut(D::WriteOperation)) {
-        self.appended = self.operations();
+        self.appended = self.operations() as u32;
         match &mut self.task {
             _ if self.refused.is_some() => {}
-            Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => {}
+            Task::CatchUp | Task::Copy(_) | Task::Leave { .. } | Task::Settle => {}
             Task::One { operation, .. } => {
                 if let Some(operation) = operation.take() {
                     take(operation);
                 }
             }
-            Task::Batch { operations, .. } => operations.drain(..).for_each(take),
+            Task::Batch(batch) => batch.operations.drain(..).for_each(take),
         }
     }
 
     /// Takes the result of the next operation.
     fn respond(&mut self, result: Result<D::Response, Payload>) {
         match &mut self.task {
-            Task::CatchUp | Task::Copy { .. } | Task::Leave { .. } | Task::Settle => {}
-            Task::One { response, .. } => match result {
-                Ok(answer) => *response = Some(answer),
-                Err(payload) => self.panic = Some(payload),
-            },
-            Task::Batch { responses, .. } => respond_in_batch(responses, &mut self.panic, result),
+            Task::CatchUp | Task::Copy(_) | Task::Leave { .. } | Task::Settle => {}
+            Task::One { response, .. } => *response = Some(result.map_err(Box::new)),
+            Task::Batch(batch) => batch.respond(result),
         }
     }
 }
 
-/// After a panic nobody will see the other responses of the batch.
-fn respond_in_batch<R>(responses: &mut Vec<R>, panic: &mut Option<Payload>, result: Result<R, Payload>) {
-    match result {
-        Ok(response) if panic.is_none() => responses.push(response),
-        Ok(response) => contain(|| drop(response)),
-        Err(payload) => match panic {
-            None => *panic = Some(payload),
-            Some(_) => discard(payload),
-        },
+impl<D: Dispatch> Batch<D> {
+    pub(crate) fn new(operations: Vec<D::WriteOperation>) -> Self {
+        let responses = Vec::with_capacity(operations.len());
+        Self { operations, responses, panic: None }
+    }
+
+    /// Takes the result of the next operation. After a panic nobody will see the other responses.
+    fn respond(&mut self, result: Result<D::Response, Payload>) {
+        match result {
+            Ok(response) if self.panic.is_none() => self.responses.push(response),
+            Ok(response) => contain(|| drop(response)),
+            Err(payload) => match self.panic {
+                None => self.panic = Some(payload),
+                Some(_) => discard(payload),
+            },
+        }
     }
 }
 
@@ -176,6 +245,7 @@ impl<D: Dispatch> Request<D> {
     pub(crate) fn new(task: Task<D>) -> Self {
         Self {
             state: AtomicU32::new(PENDING),
+            invited: AtomicBool::new(false),
             next: UnsafeCell::new(ptr::null()),
             work: UnsafeCell::new(Work::new(task)),
         }
@@ -225,6 +295,18 @@ impl<D: Dispatch> Request<D> {
     pub(crate) fn is_promised(&self) -> bool {
         // Relaxed: a hint; `is_answered` acquires.
         self.state.load(Ordering::Relaxed) == PROMISED
+    }
+
+    /// Whether the last combiner left it to this thread to go on.
+    pub(crate) fn is_invited(&self) -> bool {
+        // Relaxed: a hint, of where to look; `CombinerQueue::try_lock` acquires.
+        self.invited.load(Ordering::Relaxed)
+    }
+
+    /// Tells the thread that it is to go on.
+    pub(crate) fn invite(&self) {
+        // Relaxed: as above.
+        self.invited.store(true, Ordering::Relaxed);
     }
 
     /// Sleeps until the request is answered or `unattended` (nobody combines, so its thread should). May return early.
@@ -434,18 +516,28 @@ impl<D: Dispatch> RequestList<D> {
         self.each(|work| work.refuse(reason));
     }
 
-    /// Executes the operations where they are, on a replica that has no log, until one of them poisons the structure.
-    pub(crate) fn execute(&mut self, data: &mut D, poison: &Poison) {
+    /// Executes the operations where they are, on a replica that has no log, until one of them poisons the structure; answers each request
+    /// as soon as it has all of its results, and gives those whose threads have to be woken.
+    pub(crate) fn execute(mut self, data: &mut D, poison: &Poison) -> Self {
         self.prefetch(data);
-        self.each(|work| {
-            if poison.is_set() {
-                work.refuse(Refusal::Poisoned);
-            }
-            work.execute(data);
-            if work.panic.is_some() {
-                poison.report();
-            }
-        });
+        let mut asleep = Self::empty();
+        while let Some(request) = self.pop() {
+            // SAFETY: from the list, so not answered, and alive.
+            let this = unsafe { &*request };
+            let execute = |work: &mut Work<D>| {
+                if poison.is_set() {
+                    work.refuse(Refusal::Poisoned);
+                }
+                work.execute(data);
+                if work.has_panicked() {
+                    poison.report();
+                }
+            };
+            // SAFETY: from the list, so ours.
+            unsafe { this.with_work(execute) };
+            asleep.answer_or_keep(request);
+        }
+        asleep
     }
 
     fn prefetch(&mut self, data: &D) {
@@ -462,36 +554,6 @@ impl<D: Dispatch> RequestList<D> {
         }
     }
 
-    /// Moves the operations into the log and publishes them.
-    ///
-    /// # Safety
-    /// The caller made the reservation, for just as many operations as there are.
-    pub(crate) unsafe fn append(&mut self, log: &Log<D::WriteOperation>, reservation: &Reservation) {
-        let mut position = reservation.start();
-        self.each(|work| {
-            work.take_operations(|operation| {
-                // SAFETY: reserved by our caller for these operations, each of which has a position of its own.
-                unsafe { log.publish(reservation, position, operation) };
-                position += 1;
-            });
-        });
-        debug_assert_eq!(position, reservation.end(), "as many operations as were counted");
-    }
-
-    /// Hands the results of the operations that were appended, in the order in which they were, to their requests.
-    pub(crate) fn responder(&mut self) -> impl FnMut(Result<D::Response, Payload>) {
-        let mut requests = self.iter().flat_map(|request| {
-            // SAFETY: in the list, so ours.
-            let appended = unsafe { request.with_work(|work| work.appended) };
-            iter::repeat_n(request, appended)
-        });
-        move |result| {
-            let request = requests.next().expect("a result for each operation that was appended");
-            // SAFETY: in the list, so ours.
-            unsafe { request.with_work(|work| work.respond(result)) };
-        }
-    }
-
     /// Gives all requests back to their threads, waking those that have to be woken.
     pub(crate) fn answer(&mut self) {
         self.answer_each(|request| {
@@ -501,11 +563,35 @@ impl<D: Dispatch> RequestList<D> {
         });
     }
 
-    /// Gives the requests back whose threads are awake, and keeps the others, with a promise: waking takes its time, which is better taken
-    /// when the turn is over and others can go on.
-    pub(crate) fn answer_awake(&mut self) {
-        // SAFETY: in the list until now, so ours, and not touched again if it is answered.
-        self.answer_each(|request| unsafe { Request::answer_if_awake(request) });
+    /// Takes the first out, which is from then on the caller's to answer.
+    fn pop(&mut self) -> Option<*const Request<D>> {
+        // SAFETY: in the list, so not answered, and alive.
+        let first = unsafe { self.first.as_ref()? };
+        // SAFETY: in the list, so ours.
+        self.first = unsafe { first.next() };
+        Some(first)
+    }
+
+    /// Answers a request that was taken out, if its thread is awake; else it is kept in the list, with a promise: waking takes its
+    /// time, which is better taken when the turn is over and others can go on.
+    fn answer_or_keep(&mut self, request: *const Request<D>) {
+        // SAFETY: taken out by the caller, so ours, and not touched again if it is answered.
+        if unsafe { !Request::answer_if_awake(request) } {
+            // SAFETY: not answered, so alive, and ours.
+            unsafe { self.push(request) };
+        }
+    }
+
+    /// Puts a request in front.
+    ///
+    /// # Safety
+    /// It was taken out by the caller, and not answered.
+    unsafe fn push(&mut self, request: *const Request<D>) {
+        // SAFETY: not answered, so alive.
+        let this = unsafe { &*request };
+        // SAFETY: ours, by the caller.
+        unsafe { this.set_next(self.first) };
+        self.first = request;
     }
 
     /// Keeps the requests for which `answer` says no.
@@ -531,6 +617,98 @@ impl<D: Dispatch> RequestList<D> {
             request = next;
         }
         *self = kept;
+    }
+}
+
+/// A round's requests on their way through the log: their operations go in, results come out, and each request is answered when it has all of
+/// its results and that is [allowed](Operations::release).
+pub(crate) struct Responder<D: Dispatch> {
+    /// Those that lack results.
+    waiting: RequestList<D>,
+    /// How many the first of them lacks.
+    missing: u32,
+    /// Those that have all of them, and wait for [`release`](Self::release).
+    done: RequestList<D>,
+    is_released: bool,
+    /// Those whose threads have to be woken.
+    asleep: RequestList<D>,
+}
+
+impl<D: Dispatch> Responder<D> {
+    pub(crate) fn new(requests: RequestList<D>) -> Self {
+        Self {
+            waiting: requests,
+            missing: 0,
+            done: RequestList::empty(),
+            is_released: false,
+            asleep: RequestList::empty(),
+        }
+    }
+
+    /// Finds the next request that lacks results; those before it have nothing to wait for.
+    fn go_on(&mut self) {
+        // SAFETY: in the list, so not answered, and alive.
+        while let Some(request) = unsafe { self.waiting.first.as_ref() } {
+            // SAFETY: in the list, so ours.
+            self.missing = unsafe { request.with_work(|work| work.appended) };
+            if self.missing > 0 {
+                return;
+            }
+            self.finish_first();
+        }
+    }
+
+    /// The first request has all of its results.
+    fn finish_first(&mut self) {
+        if let Some(request) = self.waiting.pop() {
+            if self.is_released {
+                self.asleep.answer_or_keep(request);
+            } else {
+                // SAFETY: taken out just now, so ours.
+                unsafe { self.done.push(request) };
+            }
+        }
+    }
+
+    /// All results are there: the requests that are still to be answered, since their threads have to be woken.
+    pub(crate) fn into_asleep(mut self) -> RequestList<D> {
+        debug_assert!(self.waiting.is_empty());
+        self.release();
+        self.asleep
+    }
+}
+
+impl<D: Dispatch> Operations<D> for Responder<D> {
+    unsafe fn append(&mut self, log: &Log<D::WriteOperation>, reservation: &Reservation) {
+        let mut position = reservation.start();
+        self.waiting.each(|work| {
+            work.take_operations(|operation| {
+                // SAFETY: reserved by our caller for these operations, each of which has a position of its own.
+                unsafe { log.publish(reservation, position, operation) };
+                position += 1;
+            });
+        });
+        debug_assert_eq!(position, reservation.end(), "as many operations as were counted");
+        self.go_on();
+    }
+
+    fn release(&mut self) {
+        self.is_released = true;
+        while let Some(request) = self.done.pop() {
+            self.asleep.answer_or_keep(request);
+        }
+    }
+
+    fn respond(&mut self, result: Result<D::Response, Payload>) {
+        // SAFETY: in the list, so not answered, and alive.
+        let request = unsafe { self.waiting.first.as_ref() }.expect("a result for each operation that was appended");
+        // SAFETY: in the list, so ours.
+        unsafe { request.with_work(|work| work.respond(result)) };
+        self.missing -= 1;
+        if self.missing == 0 {
+            self.finish_first();
+            self.go_on();
+        }
     }
 }
 

@@ -22,8 +22,8 @@ use core::ptr;
 use crossbeam_utils::CachePadded;
 
 use crate::sync::{
-    AtomicU32, AtomicUsize, Backoff, Ordering, READER_PATIENCE, UnsafeCell, fence_after_read_modify_write, park,
-    unpark_all,
+    AtomicU32, AtomicU64, AtomicUsize, Backoff, Hint, Ordering, READER_PATIENCE, UnsafeCell,
+    fence_after_read_modify_write, park, unpark_all,
 };
 
 /// A writer is at work, or waits for readers to leave.
@@ -36,6 +36,16 @@ const WRITER_PARKED: u32 = 4;
 const CLOSED: u32 = 8;
 /// One reader whose patience is at its end; the upper bits count them.
 const STARVING: u32 = 16;
+
+/// What one that goes in adds to [`ReaderCell::visits`]: one inside, and one more that has come. That number wraps round at the top.
+const ENTER: u64 = 1 << 32 | 1;
+/// What one that goes out takes off.
+const LEAVE: u64 = 1;
+
+/// Whether anybody is inside.
+fn is_inside(visits: u64) -> bool {
+    visits as u32 != 0
+}
 
 /// A structure and the lock around it.
 ///
@@ -53,6 +63,9 @@ pub(crate) struct ReplicaLock<D> {
     cells: Box<[CachePadded<ReaderCell>]>,
     /// Those from here on have never been assigned, and writers need not look at them.
     assigned: AtomicUsize,
+    /// The sum of all visits at the last write phase, and whether it had changed since the one before. For who could be the writer.
+    seen: Hint,
+    had_readers: Hint,
     /// 1. Shared between readers: while a cell is raised and the reader has seen no writer since; and with them by who alone could
     ///    be the writer, while it isn't.
     /// 2. Exclusively: by the writer, once it has set `WRITER` and then seen every cell lowered, until it clears it; and by who
@@ -70,19 +83,22 @@ unsafe impl<D: Send + Sync> Sync for ReplicaLock<D> {}
 /// Counts the readers inside that came through it: those of the handles that were given this cell.
 #[derive(Debug)]
 pub(crate) struct ReaderCell {
-    inside: AtomicU32,
-    /// How many handles have this cell. For sharing out and for statistics only.
+    /// How many are inside, in the lower bits, which are enough for all threads that there can be; how often one has come, in the others.
+    visits: AtomicU64,
+    /// How many handles have this cell. For sharing out only.
     handles: AtomicU32,
 }
 
 impl<D> ReplicaLock<D> {
     /// A free lock with that many cells, at least one; closed if there are no `data`. More readers than cells share them.
     pub(crate) fn new(data: Option<D>, cells: usize) -> Self {
-        let cell = || CachePadded::new(ReaderCell { inside: AtomicU32::new(0), handles: AtomicU32::new(0) });
+        let cell = || CachePadded::new(ReaderCell { visits: AtomicU64::new(0), handles: AtomicU32::new(0) });
         Self {
             state: CachePadded::new(AtomicU32::new(if data.is_some() { 0 } else { CLOSED })),
             cells: (0..cells.max(1)).map(|_| cell()).collect(),
             assigned: AtomicUsize::new(0),
+            seen: Hint::default(),
+            had_readers: Hint::default(),
             data: UnsafeCell::new(data),
         }
     }
@@ -107,12 +123,6 @@ impl<D> ReplicaLock<D> {
     /// All of them.
     pub(crate) fn cells(&self) -> &[CachePadded<ReaderCell>] {
         &self.cells
-    }
-
-    /// How many handles have cells here.
-    pub(crate) fn handles(&self) -> usize {
-        // Relaxed: a statistic.
-        self.cells.iter().map(|cell| cell.handles.load(Ordering::Relaxed) as usize).sum()
     }
 
     /// Runs `f` on the structure together with other readers; hands `input` back if the lock is closed.
@@ -153,7 +163,7 @@ impl<D> ReplicaLock<D> {
     #[inline]
     fn try_enter(&self, cell: &ReaderCell) -> bool {
         // Relaxed: ordered by the fence. Announce, then check: see the module.
-        cell.inside.fetch_add(1, Ordering::Relaxed);
+        cell.visits.fetch_add(ENTER, Ordering::Relaxed);
         fence_after_read_modify_write();
         // Acquire: pairs with the Release in `end_write` and `open`, so what the writer did is visible. Weakened, the model
         // `rwlock_excludes` sees a torn value; without the fence too.
@@ -190,7 +200,7 @@ impl<D> ReplicaLock<D> {
     fn leave(&self, cell: &ReaderCell) {
         // Release: our reads come before the writer's writes; pairs with the Acquire in `await_readers`. Weakened, the
         // model `rwlock_excludes` sees a write during a read.
-        cell.inside.fetch_sub(1, Ordering::Release);
+        cell.visits.fetch_sub(LEAVE, Ordering::Release);
         // Lower, then look for a parked writer; it sets its bit, then looks at the cell. Whichever fence comes first, either
         // we see the bit or it sees the cell lowered. Without the fence the model `rwlock_wakes_the_writer` hangs.
         fence_after_read_modify_write();
@@ -296,9 +306,12 @@ impl<D> ReplicaLock<D> {
         if !self.try_begin_write() {
             self.begin_write_slow();
         }
+        let mut seen = 0_u64;
         for cell in self.assigned_cells() {
-            self.await_readers(cell);
+            seen = seen.wrapping_add(self.await_readers(cell));
         }
+        self.had_readers.set(u64::from(seen != self.seen.get()));
+        self.seen.set(seen);
         // SAFETY: begun, every cell has been seen lowered since, and other writers are excluded by the caller.
         unsafe { self.write_begun(f) }
     }
@@ -312,7 +325,7 @@ impl<D> ReplicaLock<D> {
             return None;
         }
         // Acquire: as in `await_readers`.
-        if self.assigned_cells().iter().any(|cell| cell.inside.load(Ordering::Acquire) != 0) {
+        if self.assigned_cells().iter().any(|cell| is_inside(cell.visits.load(Ordering::Acquire))) {
             self.end_write();
             return None;
         }
@@ -371,19 +384,23 @@ impl<D> ReplicaLock<D> {
         })
     }
 
+    /// Waits until nobody is inside through `cell`, and says how often somebody was.
     #[inline]
-    fn await_readers(&self, cell: &ReaderCell) {
+    fn await_readers(&self, cell: &ReaderCell) -> u64 {
         // Acquire: pairs with the Release in `leave`.
-        if cell.inside.load(Ordering::Acquire) != 0 {
-            self.await_readers_slow(cell);
-        }
+        let visits = cell.visits.load(Ordering::Acquire);
+        if is_inside(visits) { self.await_readers_slow(cell) } else { visits }
     }
 
     #[cold]
-    fn await_readers_slow(&self, cell: &ReaderCell) {
+    fn await_readers_slow(&self, cell: &ReaderCell) -> u64 {
         let backoff = Backoff::new();
-        // Acquire: as in `await_readers`.
-        while cell.inside.load(Ordering::Acquire) != 0 {
+        loop {
+            // Acquire: as in `await_readers`.
+            let visits = cell.visits.load(Ordering::Acquire);
+            if !is_inside(visits) {
+                return visits;
+            }
             if !backoff.is_completed() {
                 backoff.snooze();
                 continue;
@@ -392,8 +409,13 @@ impl<D> ReplicaLock<D> {
             self.state.fetch_or(WRITER_PARKED, Ordering::Relaxed);
             fence_after_read_modify_write();
             // Relaxed: decides about sleeping only; the loop looks again.
-            park(self.writer_key(), || cell.inside.load(Ordering::Relaxed) != 0);
+            park(self.writer_key(), || is_inside(cell.visits.load(Ordering::Relaxed)));
         }
+    }
+
+    /// Whether anybody has read between the last two write phases. For who could be the writer; a hint.
+    pub(crate) fn had_readers(&self) -> bool {
+        self.had_readers.get() != 0
     }
 
     #[inline]
