@@ -79,6 +79,8 @@ mod real {
     /// How many operations a thread executes for others before it leaves the rest to them: few enough that its own caller
     /// is not kept waiting for long, many enough that the change of combiners costs little.
     pub(crate) const COMBINING_LIMIT: usize = 64;
+    /// How often a writer looks whether the lock is free before it asks its holder.
+    pub(crate) const LOOKS: u32 = 8;
     /// How many write phases a reader that waits sees begin before writers have to wait for it.
     pub(crate) const READER_PATIENCE: u32 = 4;
 
@@ -137,7 +139,7 @@ mod real {
     /// The longest spins between two looks are of 2^`LONGEST_SPIN` pauses.
     const LONGEST_SPIN: u32 = 4;
     /// So many spins, and then a yield after each.
-    const SPINS: u32 = 12;
+    const SPINS: u32 = 64;
 
     /// Some 0.5 to 1 µs.
     const HESITATION: u32 = 32;
@@ -161,7 +163,7 @@ mod real {
         }
 
         /// Spins for as long as a thread may take from one operation to its next, if it does little else.
-        pub(crate) fn hesitate(&self) {
+        pub(crate) fn hesitate() {
             for _ in 0..HESITATION {
                 core::hint::spin_loop();
             }
@@ -364,6 +366,7 @@ mod model {
 
     /// So few that every model meets a combiner that leaves, and a reader whose patience is at its end.
     pub(crate) const COMBINING_LIMIT: usize = 1;
+    pub(crate) const LOOKS: u32 = 1;
     pub(crate) const READER_PATIENCE: u32 = 1;
 
     pub(crate) fn fence_after_read_modify_write() {
@@ -405,7 +408,7 @@ mod model {
             loom::thread::yield_now();
         }
 
-        pub(crate) fn hesitate(&self) {}
+        pub(crate) fn hesitate() {}
 
         pub(crate) fn pause() {
             loom::thread::yield_now();

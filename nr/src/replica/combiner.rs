@@ -35,7 +35,7 @@ use crate::log::{Garbage, Log, Published, Reservation};
 use crate::panic::{AbortOnUnwind, DropContained, Payload, contain, discard, resume};
 use crate::replica::request::{Batch, RequestList, Responder, Work};
 use crate::replica::{Caller, Refusal, Refused, Replica, ReplicaSet, Request, Standing, Task, Turn};
-use crate::sync::{Backoff, COMBINING_LIMIT, Stopwatch};
+use crate::sync::{Backoff, COMBINING_LIMIT, LOOKS, Stopwatch};
 
 impl<D: Dispatch> ReplicaSet<D> {
     /// Executes one write operation through `replica`.
@@ -46,7 +46,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         caller: Caller,
         operation: D::WriteOperation,
     ) -> Result<D::Response, Refused<D::WriteOperation>> {
-        if !replica.queue.try_lock_idle() {
+        if !(replica.queue.try_lock_idle() || replica.is_alone() && lock_after_a_while(replica)) {
             return self.execute_posted(replica, caller, operation);
         }
         // SAFETY: taken just now.
@@ -193,7 +193,7 @@ impl<D: Dispatch> ReplicaSet<D> {
                 request.park_unless(|| false);
             } else if (request.is_invited() || backoff.is_long()) && replica.queue.is_unattended() {
                 // The leaver goes first.
-                backoff.hesitate();
+                Backoff::hesitate();
                 if let Some(turn) = Turn::attempt(replica, caller) {
                     self.combine_posted(turn, patience, garbage);
                 }
@@ -331,6 +331,7 @@ impl<D: Dispatch> ReplicaSet<D> {
                 _ if operations == 0 => batch.answer(),
                 (Standing::Alone, _) | (_, None) => {
                     turn.replica().counters.add_round(operations);
+                    turn.replica().posted_together.set(operations as u64);
                     asleep.append_list(turn.write(|data| batch.execute(data, &self.poison)));
                 }
                 (_, Some(log)) => {
@@ -445,6 +446,9 @@ impl<D: Dispatch> ReplicaSet<D> {
     }
 }
 
+/// So many requests in a round are not many.
+const FEW: u64 = 2;
+
 /// The part of the last write phase that a combiner waits for more to do in the next.
 const GATHERING: u64 = 4;
 
@@ -493,6 +497,18 @@ enum Patience {
     None,
     /// It has written.
     Any,
+}
+
+/// Looks again whether the combiner lock is idle, and takes it; so that its holder can execute several operations before this thread's.
+///
+/// An operation that is over in no time costs less where the structure's lines are already than what it costs to hand it over, and the
+/// holder's own are of that kind. Not where rounds are of many requests: there it costs less to be one of them.
+#[cold]
+fn lock_after_a_while<D: Dispatch>(replica: &Replica<D>) -> bool {
+    (0..LOOKS).take_while(|_| replica.posted_together.get() <= FEW).any(|_| {
+        Backoff::hesitate();
+        replica.queue.is_idle() && replica.queue.try_lock_idle()
+    })
 }
 
 /// What an operation of another replica has answered, or panicked with, is for its caller there.

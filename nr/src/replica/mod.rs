@@ -89,6 +89,8 @@ pub(crate) struct Replica<D: Dispatch> {
     /// How long the last write phase took, in nanoseconds, if phases like it are worth [gathering](ReplicaSet::gather) for; else 0.
     /// Changed by who has the turn.
     last_phase: Hint,
+    /// How many operations were posted that the last round without a log executed. Changed by who has the turn.
+    posted_together: Hint,
     /// Open while `standing` is not `Absent`, except for a moment in which the turn is held.
     pub(crate) lock: ReplicaLock<D>,
     pub(crate) counters: CachePadded<Counters>,
@@ -142,6 +144,7 @@ impl<D: Dispatch> Replica<D> {
             node: AtomicU32::new(site.node as u32),
             handles: Hint::default(),
             last_phase: Hint::default(),
+            posted_together: Hint::default(),
             lock: ReplicaLock::new(data, site.cells),
             counters: CachePadded::default(),
         }

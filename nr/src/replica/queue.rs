@@ -122,6 +122,12 @@ impl<D: Dispatch> CombinerQueue<D> {
         }
     }
 
+    /// Whether nobody combines and nothing is posted.
+    pub(crate) fn is_idle(&self) -> bool {
+        // Relaxed: a hint.
+        self.word.load(Ordering::Relaxed).is_null()
+    }
+
     /// Whether nobody combines.
     pub(crate) fn is_unattended(&self) -> bool {
         // Relaxed: a hint, or asked under the parking lot's lock (see the module).
