@@ -174,6 +174,11 @@ mod real {
             core::hint::spin_loop();
         }
 
+        /// Whether it is time to look at what others write often: at first, and every now and then.
+        pub(crate) fn is_due(&self) -> bool {
+            self.spins.get().is_multiple_of(8)
+        }
+
         /// Whether this has taken longer than it should: time to look at what others write all the time.
         pub(crate) fn is_long(&self) -> bool {
             self.spins.get() == SPINS
@@ -414,6 +419,10 @@ mod model {
             loom::thread::yield_now();
         }
 
+        pub(crate) fn is_due(&self) -> bool {
+            true
+        }
+
         pub(crate) fn is_long(&self) -> bool {
             true
         }
@@ -429,7 +438,7 @@ mod model {
         }
     }
 
-    /// In a model everything takes the same time: some, so that what depends on it happens.
+    /// In a model everything takes the same time, which is longer than a combiner gathers.
     pub(crate) struct Stopwatch;
 
     impl Stopwatch {

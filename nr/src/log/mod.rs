@@ -131,7 +131,7 @@ impl<Op> Log<Op> {
     /// Below this lies every operation whose caller may have its answer.
     #[inline]
     pub(crate) fn completed(&self) -> u64 {
-        // Acquire: pairs with the Release in `advance`, whose caller has seen the stamps of everything below; so those
+        // Acquire: pairs with the Release in `Published::complete`, whose caller has seen the stamps of everything below; so those
         // operations may be read without looking at their stamps. Weakened, the model
         // `completed_hands_on_what_is_published` sees an operation read while it is being written.
         self.completed.load(Ordering::Acquire)

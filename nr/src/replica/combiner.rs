@@ -269,20 +269,25 @@ impl<D: Dispatch> ReplicaSet<D> {
     ///
     /// A write phase keeps all readers of the replica out, and has to look at each one's cell before it can begin. So it is better to have
     /// one for many operations than one for each: those who could go on reading until then, and have written when it begins. The wait
-    /// is over when every handle has made a request, when there is something to replay anyway, which readers have to wait for, or after a
+    /// is over when there are as many operations as handles, when there is something to replay anyway, which readers have to wait for, or after a
     /// fraction of what the last phase took, so no round takes much longer by it. Where threads compete for processors nobody
     /// waits, since those waited for may not be running.
     fn gather(&self, turn: &mut Turn<'_, D>, requests: &mut RequestList<D>) {
         let replica = turn.replica();
-        let Some(log) = self.log.get().filter(|_| replica.is_gathering() && !self.is_crowded()) else { return };
-        let (start, longest) = (Stopwatch::start(), replica.last_phase.get() / GATHERING);
+        let is_worth_it = replica.is_gathering() && replica.standing() == Standing::Member && !requests.is_empty();
+        let Some(log) = self.log.get().filter(|_| is_worth_it && !self.is_crowded()) else { return };
+        let longest = (replica.combining.last_phase.get() / GATHERING).min(LONGEST_GATHERING);
+        let start = Stopwatch::start();
         while !requests.has_errands()
             && requests.operations() < replica.handles()
             && !log.lacks(replica.index)
             && start.nanoseconds() < longest
         {
             Backoff::pause();
-            requests.append_list(turn.take_posted_if_any());
+            let more = turn.take_posted_if_any();
+            if !more.is_empty() {
+                requests.append_list(more);
+            }
         }
     }
 
@@ -331,7 +336,7 @@ impl<D: Dispatch> ReplicaSet<D> {
                 _ if operations == 0 => batch.answer(),
                 (Standing::Alone, _) | (_, None) => {
                     turn.replica().counters.add_round(operations);
-                    turn.replica().posted_together.set(operations as u64);
+                    turn.replica().combining.together.set(operations as u64);
                     asleep.append_list(turn.write(|data| batch.execute(data, &self.poison)));
                 }
                 (_, Some(log)) => {
@@ -343,7 +348,7 @@ impl<D: Dispatch> ReplicaSet<D> {
                     turn.replica().counters.add_round(operations);
                     let mut responder = Responder::new(batch);
                     let phase = self.round(log, turn, &reservation, &mut responder);
-                    turn.replica().last_phase.set(phase);
+                    turn.replica().combining.last_phase.set(phase);
                     responder.into_asleep().answer();
                     self.help_laggards(log, turn, &reservation);
                 }
@@ -405,17 +410,20 @@ impl<D: Dispatch> ReplicaSet<D> {
         unsafe { operations.append(log, reservation) };
         // SAFETY: our turn, until the end of the function.
         let published = unsafe { log.await_published(replica.index, reservation.end()) };
-        let stopwatch = (published.len() > 2).then(Stopwatch::start);
+        let mut phase = 0;
         turn.write(|data| {
+            let had_readers = replica.lock.had_readers();
+            let stopwatch = (had_readers && published.len() > FEW).then(Stopwatch::start);
             // Answers may be given as soon as readers everywhere wait for what they answer. Where there are readers that is better done late, since
             // they can go on meanwhile elsewhere; where there are none it is better done early, since writers can go on then.
-            if !replica.lock.had_readers() {
+            if !had_readers {
                 published.complete();
                 operations.release();
             }
             self.replay(log, replica, data, &published, reservation.start(), |result| operations.respond(result));
+            phase = stopwatch.map_or(0, |stopwatch| stopwatch.nanoseconds());
         });
-        stopwatch.filter(|_| replica.lock.had_readers()).map_or(0, |stopwatch| stopwatch.nanoseconds())
+        phase
     }
 
     /// Replays `published` into `data`, the replica whose turn it is; the results from position `own` on go to `respond`. To
@@ -446,11 +454,13 @@ impl<D: Dispatch> ReplicaSet<D> {
     }
 }
 
-/// So many requests in a round are not many.
+/// So many operations in a round are not many.
 const FEW: u64 = 2;
 
 /// The part of the last write phase that a combiner waits for more to do in the next.
 const GATHERING: u64 = 4;
+/// The longest that it waits, in nanoseconds, whatever the last write phase was held up by.
+const LONGEST_GATHERING: u64 = 50_000;
 
 /// The operations of a round, and what becomes of their results.
 pub(crate) trait Operations<D: Dispatch> {
@@ -502,10 +512,12 @@ enum Patience {
 /// Looks again whether the combiner lock is idle, and takes it; so that its holder can execute several operations before this thread's.
 ///
 /// An operation that is over in no time costs less where the structure's lines are already than what it costs to hand it over, and the
-/// holder's own are of that kind. Not where rounds are of many requests: there it costs less to be one of them.
+/// holder's own are of that kind. Not where rounds are of many operations: there it costs less to be among them.
 #[cold]
 fn lock_after_a_while<D: Dispatch>(replica: &Replica<D>) -> bool {
-    (0..LOOKS).take_while(|_| replica.posted_together.get() <= FEW).any(|_| {
+    // What is left to somebody is for `lock_or_post`.
+    let looks = |_: &u32| replica.combining.together.get() <= FEW && !replica.queue.is_left();
+    (0..LOOKS).take_while(looks).any(|_| {
         Backoff::hesitate();
         replica.queue.is_idle() && replica.queue.try_lock_idle()
     })

@@ -170,7 +170,6 @@ impl<D: Dispatch> ReplicaSet<D> {
             Task::Settle => {
                 // SAFETY: our turn, until the end of the block. Others can't append any more: the last of them has left.
                 let published = unsafe { log.await_published(replica.index, log.tail()) };
-                published.complete();
                 self.replay_all(log, turn, &published);
                 replica.set_standing(Standing::Alone);
                 log.reclaim(garbage);

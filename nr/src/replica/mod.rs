@@ -86,14 +86,19 @@ pub(crate) struct Replica<D: Dispatch> {
     node: AtomicU32,
     /// How many handles work through it.
     handles: Hint,
-    /// How long the last write phase took, in nanoseconds, if phases like it are worth [gathering](ReplicaSet::gather) for; else 0.
-    /// Changed by who has the turn.
-    last_phase: Hint,
-    /// How many operations were posted that the last round without a log executed. Changed by who has the turn.
-    posted_together: Hint,
+    combining: CachePadded<Combining>,
     /// Open while `standing` is not `Absent`, except for a moment in which the turn is held.
     pub(crate) lock: ReplicaLock<D>,
     pub(crate) counters: CachePadded<Counters>,
+}
+
+/// What the last rounds of a replica were like. Changed by who has the turn.
+#[derive(Debug, Default)]
+struct Combining {
+    /// How long the last write phase took, in nanoseconds, if phases like it are worth [gathering](ReplicaSet::gather) for; else 0.
+    last_phase: Hint,
+    /// How many operations the last round without a log had.
+    together: Hint,
 }
 
 /// How a replica takes part.
@@ -111,7 +116,7 @@ pub(crate) enum Standing {
 /// What has happened on a replica. Written by who has its turn, if not said otherwise.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// Operations that were a round by themselves, of a writer that found nobody combining.
+    /// Operations that were a round by themselves, of a writer that found nobody combining, at once or a little later.
     pub(crate) lone: Counter,
     /// The other rounds that executed operations asked of this replica.
     pub(crate) rounds: Counter,
@@ -143,8 +148,7 @@ impl<D: Dispatch> Replica<D> {
             home: AtomicU32::new(site.home as u32),
             node: AtomicU32::new(site.node as u32),
             handles: Hint::default(),
-            last_phase: Hint::default(),
-            posted_together: Hint::default(),
+            combining: CachePadded::default(),
             lock: ReplicaLock::new(data, site.cells),
             counters: CachePadded::default(),
         }
@@ -178,6 +182,8 @@ impl<D: Dispatch> Replica<D> {
 
     /// For who has the turn.
     fn set_standing(&self, standing: Standing) {
+        // What comes is not like what was.
+        self.combining.last_phase.set(0);
         // Release: earlier changes are counted before this one is seen; pairs with the fence in `present_now`. For the rest see `standing`.
         self.standing.store(standing as u32, Ordering::Release);
     }
@@ -214,7 +220,7 @@ impl<D: Dispatch> Replica<D> {
     /// Whether rounds are of several operations at present, beside readers.
     #[inline]
     fn is_gathering(&self) -> bool {
-        self.last_phase.get() != 0
+        self.combining.last_phase.get() != 0
     }
 
     /// For who lets a replica in here.

@@ -109,9 +109,7 @@ impl<D: Dispatch> CombinerQueue<D> {
             } else {
                 locked(newest)
             };
-            if posts && !held {
-                request.invite();
-            }
+            request.set_invited(posts && !held);
             // Acquire: as in `try_lock_idle`, when we take the lock. Release: when we post, the request is visible to who
             // takes it from the queue; pairs with the Acquire in `take_posted`. Weakened, the model `request_post_answer`
             // sees the work read while it is being written. Relaxed on failure: as above.
@@ -126,6 +124,13 @@ impl<D: Dispatch> CombinerQueue<D> {
     pub(crate) fn is_idle(&self) -> bool {
         // Relaxed: a hint.
         self.word.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Whether nobody combines, and something is posted.
+    pub(crate) fn is_left(&self) -> bool {
+        // Relaxed: a hint.
+        let (newest, held) = split(self.word.load(Ordering::Relaxed));
+        !held && !newest.is_null()
     }
 
     /// Whether nobody combines.
@@ -160,7 +165,7 @@ impl<D: Dispatch> CombinerQueue<D> {
             let (newest, _) = split(word);
             // SAFETY: posted to the queue whose lock we still hold, so not answered, and alive.
             if let Some(newest) = unsafe { newest.as_ref() } {
-                newest.invite();
+                newest.set_invited(true);
             }
             // Release: as in `try_unlock`; the requests' own release goes on through this exchange.
             match self.word.compare_exchange_weak(word, newest, Ordering::Release, Ordering::Acquire) {
@@ -208,7 +213,7 @@ impl<'a, D: Dispatch> Turn<'a, D> {
 
     /// What has been posted since the last time.
     pub(crate) fn take_posted(&mut self) -> RequestList<D> {
-        // SAFETY: from the queue, whose lock we hold; `combine` keeps the turn until it has answered the list or put it back.
+        // SAFETY: from the queue, whose lock we hold; `combine` keeps the turn until it has answered or promised each, or put it back; it still has those that are promised.
         unsafe { RequestList::from_newest(self.replica.queue.take_posted()) }
     }
 

@@ -43,7 +43,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         let completed = log.completed();
         // Whoever combines is likely to replay that anyway: to watch costs it less than to be asked.
         let backoff = Backoff::new();
-        while !(backoff.is_long() || replica.queue.is_unattended()) {
+        while !(backoff.is_long() || backoff.is_due() && replica.queue.is_unattended()) {
             backoff.snooze();
             if !log.lacks_before(replica.index, completed) {
                 return true;

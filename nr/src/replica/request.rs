@@ -29,7 +29,7 @@ pub(crate) struct Request<D: Dispatch> {
     /// `PENDING` ⇄ `PARKED` by the thread itself; `PARKED` → `PROMISED` and all → `ANSWERED` by the combiner, which after that
     /// does not touch the request.
     state: AtomicU32,
-    /// Whether a combiner that left meant this thread to go on.
+    /// Whether this thread is to go on for a combiner that left: that one, or the thread itself, has decided so.
     invited: AtomicBool,
     /// The request that was posted before. For whose the request is: of the thread that made it until it posts it; then of
     /// who holds the combiner lock, who takes it from the queue; and of that thread until it answers, even when its turn is over.
@@ -303,10 +303,10 @@ impl<D: Dispatch> Request<D> {
         self.invited.load(Ordering::Relaxed)
     }
 
-    /// Tells the thread that it is to go on.
-    pub(crate) fn invite(&self) {
+    /// Tells the thread that it is to go on, or not.
+    pub(crate) fn set_invited(&self, invited: bool) {
         // Relaxed: as above.
-        self.invited.store(true, Ordering::Relaxed);
+        self.invited.store(invited, Ordering::Relaxed);
     }
 
     /// Sleeps until the request is answered or `unattended` (nobody combines, so its thread should). May return early.

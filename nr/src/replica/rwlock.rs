@@ -63,9 +63,8 @@ pub(crate) struct ReplicaLock<D> {
     cells: Box<[CachePadded<ReaderCell>]>,
     /// Those from here on have never been assigned, and writers need not look at them.
     assigned: AtomicUsize,
-    /// The sum of all visits at the last write phase, and whether it had changed since the one before. For who could be the writer.
-    seen: Hint,
-    had_readers: Hint,
+    /// The sum of all visits when it was last looked at. For who could be the writer.
+    seen: CachePadded<Hint>,
     /// 1. Shared between readers: while a cell is raised and the reader has seen no writer since; and with them by who alone could
     ///    be the writer, while it isn't.
     /// 2. Exclusively: by the writer, once it has set `WRITER` and then seen every cell lowered, until it clears it; and by who
@@ -97,8 +96,7 @@ impl<D> ReplicaLock<D> {
             state: CachePadded::new(AtomicU32::new(if data.is_some() { 0 } else { CLOSED })),
             cells: (0..cells.max(1)).map(|_| cell()).collect(),
             assigned: AtomicUsize::new(0),
-            seen: Hint::default(),
-            had_readers: Hint::default(),
+            seen: CachePadded::default(),
             data: UnsafeCell::new(data),
         }
     }
@@ -306,12 +304,9 @@ impl<D> ReplicaLock<D> {
         if !self.try_begin_write() {
             self.begin_write_slow();
         }
-        let mut seen = 0_u64;
         for cell in self.assigned_cells() {
-            seen = seen.wrapping_add(self.await_readers(cell));
+            self.await_readers(cell);
         }
-        self.had_readers.set(u64::from(seen != self.seen.get()));
-        self.seen.set(seen);
         // SAFETY: begun, every cell has been seen lowered since, and other writers are excluded by the caller.
         unsafe { self.write_begun(f) }
     }
@@ -384,23 +379,19 @@ impl<D> ReplicaLock<D> {
         })
     }
 
-    /// Waits until nobody is inside through `cell`, and says how often somebody was.
     #[inline]
-    fn await_readers(&self, cell: &ReaderCell) -> u64 {
+    fn await_readers(&self, cell: &ReaderCell) {
         // Acquire: pairs with the Release in `leave`.
-        let visits = cell.visits.load(Ordering::Acquire);
-        if is_inside(visits) { self.await_readers_slow(cell) } else { visits }
+        if is_inside(cell.visits.load(Ordering::Acquire)) {
+            self.await_readers_slow(cell);
+        }
     }
 
     #[cold]
-    fn await_readers_slow(&self, cell: &ReaderCell) -> u64 {
+    fn await_readers_slow(&self, cell: &ReaderCell) {
         let backoff = Backoff::new();
-        loop {
-            // Acquire: as in `await_readers`.
-            let visits = cell.visits.load(Ordering::Acquire);
-            if !is_inside(visits) {
-                return visits;
-            }
+        // Acquire: as in `await_readers`.
+        while is_inside(cell.visits.load(Ordering::Acquire)) {
             if !backoff.is_completed() {
                 backoff.snooze();
                 continue;
@@ -413,9 +404,15 @@ impl<D> ReplicaLock<D> {
         }
     }
 
-    /// Whether anybody has read between the last two write phases. For who could be the writer; a hint.
+    /// Whether anybody has read since this was last asked. For the writer, in its write phase, whose look at the cells has brought them
+    /// near; a hint.
     pub(crate) fn had_readers(&self) -> bool {
-        self.had_readers.get() != 0
+        // Relaxed: a hint.
+        let visits = self.assigned_cells().iter().map(|cell| cell.visits.load(Ordering::Relaxed));
+        let seen = visits.fold(0, u64::wrapping_add);
+        let before = self.seen.get();
+        self.seen.set(seen);
+        seen != before
     }
 
     #[inline]
