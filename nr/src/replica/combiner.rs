@@ -50,16 +50,16 @@ impl<D: Dispatch> ReplicaSet<D> {
             return self.execute_posted(replica, caller, operation);
         }
         // SAFETY: taken just now.
-        let turn = unsafe { Turn::of_locked(replica, caller) };
+        let turn = unsafe { Turn::of_locked(replica) };
         if self.poison.is_set() {
             return Err(Refused { reason: Refusal::Poisoned, returned: operation });
         }
         if replica.is_alone() {
-            return Ok(self.execute_alone(DropContained::new(operation), turn));
+            return Ok(self.execute_alone(DropContained::new(operation), turn, caller));
         }
         match self.log.get() {
-            Some(_) if replica.is_gathering() => self.execute_with_others(operation, turn),
-            Some(log) if replica.is_present() => Ok(self.execute_alone_through(log, operation, turn)),
+            Some(_) if replica.is_gathering() => self.execute_with_others(operation, turn, caller),
+            Some(log) if replica.is_present() => Ok(self.execute_alone_through(log, operation, turn, caller)),
             _ => Err(Refused { reason: Refusal::Removed, returned: operation }),
         }
     }
@@ -68,7 +68,12 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// whose operation it was. On its way it poisons, ends the write phase, leaves the turn and only then, as the parameters
     /// are ordered, drops the operation.
     #[inline]
-    fn execute_alone(&self, operation: DropContained<D::WriteOperation>, mut turn: Turn<'_, D>) -> D::Response {
+    fn execute_alone(
+        &self,
+        operation: DropContained<D::WriteOperation>,
+        mut turn: Turn<'_, D>,
+        caller: Caller,
+    ) -> D::Response {
         turn.replica().counters.lone.add_exclusive(1);
         let response = turn.write(|data| {
             let report = ReportOnUnwind(self);
@@ -77,7 +82,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             response
         });
         if let Err(turn) = turn.finish() {
-            self.combine_posted(turn, Patience::Any, &mut Garbage::new());
+            self.combine_posted(turn, caller, Patience::Any, &mut Garbage::new());
         }
         response
     }
@@ -88,6 +93,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         log: &Log<D::WriteOperation>,
         operation: D::WriteOperation,
         mut turn: Turn<'_, D>,
+        caller: Caller,
     ) -> D::Response {
         let replica = turn.replica();
         replica.counters.lone.add_exclusive(1);
@@ -101,7 +107,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         self.help_laggards(log, &turn, &reservation);
         match turn.finish() {
             Ok(()) => self.reclaim_in_time(replica, &mut garbage),
-            Err(turn) => self.combine_posted(turn, Patience::Any, &mut garbage),
+            Err(turn) => self.combine_posted(turn, caller, Patience::Any, &mut garbage),
         }
         drop(garbage);
         match lone.result {
@@ -117,9 +123,10 @@ impl<D: Dispatch> ReplicaSet<D> {
         &self,
         operation: D::WriteOperation,
         turn: Turn<'_, D>,
+        caller: Caller,
     ) -> Result<D::Response, Refused<D::WriteOperation>> {
         let request = Request::new(Task::one(operation));
-        self.combine_own(turn, &request, Patience::Any, &mut Garbage::new());
+        self.combine_own(turn, caller, &request, Patience::Any, &mut Garbage::new());
         request.into_work().into_response()
     }
 
@@ -171,7 +178,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         let abort = AbortOnUnwind;
         // SAFETY: we stay here until the request is answered or our turn is over.
         match unsafe { Turn::or_post(replica, &request, caller) } {
-            Some(turn) => self.combine_own(turn, &request, patience, garbage),
+            Some(turn) => self.combine_own(turn, caller, &request, patience, garbage),
             None => self.await_answer(replica, caller, &request, patience, garbage),
         }
         abort.disarm();
@@ -194,8 +201,8 @@ impl<D: Dispatch> ReplicaSet<D> {
             } else if (request.is_invited() || backoff.is_long()) && replica.queue.is_unattended() {
                 // The leaver goes first.
                 Backoff::hesitate();
-                if let Some(turn) = Turn::attempt(replica, caller) {
-                    self.combine_posted(turn, patience, garbage);
+                if let Some(turn) = Turn::attempt(replica) {
+                    self.combine_posted(turn, caller, patience, garbage);
                 }
             } else if backoff.is_completed() {
                 replica.counters.waits.add(1);
@@ -211,6 +218,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     fn combine_own(
         &self,
         mut turn: Turn<'_, D>,
+        caller: Caller,
         request: &Request<D>,
         patience: Patience,
         garbage: &mut Garbage<D::WriteOperation>,
@@ -221,14 +229,20 @@ impl<D: Dispatch> ReplicaSet<D> {
         let mut requests = turn.take_posted_if_any();
         // SAFETY: made by the caller, not posted, and `combine` answers it before it lets go of the turn.
         requests.append_list(unsafe { RequestList::of_one(request) });
-        self.combine(turn, requests, patience, garbage);
+        self.combine(turn, caller, requests, patience, garbage);
         abort.disarm();
     }
 
     #[cold]
-    fn combine_posted(&self, mut turn: Turn<'_, D>, patience: Patience, garbage: &mut Garbage<D::WriteOperation>) {
+    fn combine_posted(
+        &self,
+        mut turn: Turn<'_, D>,
+        caller: Caller,
+        patience: Patience,
+        garbage: &mut Garbage<D::WriteOperation>,
+    ) {
         let posted = turn.take_posted();
-        self.combine(turn, posted, patience, garbage);
+        self.combine(turn, caller, posted, patience, garbage);
     }
 
     /// Serves `requests`, then what is posted meanwhile, until there is nothing more or the turn is over. What is to be dropped
@@ -236,6 +250,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     fn combine(
         &self,
         mut turn: Turn<'_, D>,
+        caller: Caller,
         mut requests: RequestList<D>,
         patience: Patience,
         garbage: &mut Garbage<D::WriteOperation>,
@@ -260,7 +275,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             requests = turn.take_posted();
             self.gather(&mut turn, &mut requests);
         }
-        drop(turn);
+        turn.leave(caller);
         asleep.answer();
         self.reclaim_in_time(replica, garbage);
     }

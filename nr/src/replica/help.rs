@@ -9,7 +9,7 @@
 
 use crate::dispatch::Dispatch;
 use crate::log::{Garbage, Log, Reservation};
-use crate::replica::{Caller, Replica, ReplicaSet, Turn};
+use crate::replica::{Replica, ReplicaSet, Turn};
 use crate::sync::Backoff;
 
 /// How many positions lie between two looks round, if the log is large enough: four times as many, if no operation is to be dropped soon.
@@ -103,7 +103,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     /// its node, for the sake of a replica on node `own`. Whether anything was done. (Nothing is for one that has joined the log and is
     /// not in its place yet: its lock is closed.)
     fn help(&self, log: &Log<D::WriteOperation>, laggard: &Replica<D>, own: usize, count: u64) -> bool {
-        let Some(mut turn) = Turn::attempt(laggard, Caller::NONE) else { return false };
+        let Some(mut turn) = Turn::attempt(laggard) else { return false };
         // SAFETY: its turn, until the end of the function.
         let published = unsafe { log.completed_for(laggard.index) }.at_most(count);
         if published.len() == 0 {

@@ -183,7 +183,7 @@ impl<D: Dispatch> ReplicaSet<D> {
 fn wait_for_turn<D: Dispatch>(place: &Replica<D>) -> Turn<'_, D> {
     let backoff = Backoff::new();
     loop {
-        match Turn::attempt(place, Caller::NONE) {
+        match Turn::attempt(place) {
             Some(turn) => return turn,
             None => backoff.rest(),
         }

@@ -157,8 +157,7 @@ impl<D: Dispatch> CombinerQueue<D> {
     }
 
     /// Lets go whatever is posted, and says which request is the newest, whose thread is invited to go on. For the holder.
-    fn leave(&self, caller: Caller) -> *const Request<D> {
-        self.leaver.set(caller.0);
+    fn leave(&self) -> *const Request<D> {
         // Acquire, here and on failure: the newest request is visible; pairs with the Release in `lock_or_post`.
         let mut word = self.word.load(Ordering::Acquire);
         loop {
@@ -180,7 +179,6 @@ impl<D: Dispatch> CombinerQueue<D> {
 /// posted. Dropped, it leaves to others what is posted.
 pub(crate) struct Turn<'a, D: Dispatch> {
     replica: &'a Replica<D>,
-    caller: Caller,
 }
 
 impl<'a, D: Dispatch> Turn<'a, D> {
@@ -189,13 +187,13 @@ impl<'a, D: Dispatch> Turn<'a, D> {
     /// # Safety
     /// The caller has, by [`CombinerQueue::try_lock_idle`], and makes one turn of it.
     #[inline]
-    pub(crate) unsafe fn of_locked(replica: &'a Replica<D>, caller: Caller) -> Self {
-        Self { replica, caller }
+    pub(crate) unsafe fn of_locked(replica: &'a Replica<D>) -> Self {
+        Self { replica }
     }
 
     /// If nobody combines.
-    pub(crate) fn attempt(replica: &'a Replica<D>, caller: Caller) -> Option<Self> {
-        replica.queue.try_lock().then(|| Self { replica, caller })
+    pub(crate) fn attempt(replica: &'a Replica<D>) -> Option<Self> {
+        replica.queue.try_lock().then(|| Self { replica })
     }
 
     /// A turn; or else `request` is posted and will be answered, by who has the turn now or by who finds the queue
@@ -204,7 +202,7 @@ impl<'a, D: Dispatch> Turn<'a, D> {
     /// # Safety
     /// `request` stays where it is until it is answered, or until the turn returned here is over.
     pub(crate) unsafe fn or_post(replica: &'a Replica<D>, request: &Request<D>, caller: Caller) -> Option<Self> {
-        replica.queue.lock_or_post(request, caller).then(|| Self { replica, caller })
+        replica.queue.lock_or_post(request, caller).then(|| Self { replica })
     }
 
     pub(crate) fn replica(&self) -> &'a Replica<D> {
@@ -283,6 +281,11 @@ impl<'a, D: Dispatch> Turn<'a, D> {
         self.replica.set_standing(Standing::Member);
     }
 
+    /// Ends the turn, whatever is posted; the caller is expected back.
+    pub(crate) fn leave(self, caller: Caller) {
+        self.replica.queue.leaver.set(caller.0);
+    }
+
     /// Ends the turn if nothing is posted.
     #[inline]
     pub(crate) fn finish(self) -> Result<(), Self> {
@@ -297,7 +300,7 @@ impl<'a, D: Dispatch> Turn<'a, D> {
 
 impl<D: Dispatch> Drop for Turn<'_, D> {
     fn drop(&mut self) {
-        let newest = self.replica.queue.leave(self.caller);
+        let newest = self.replica.queue.leave();
         if !newest.is_null() {
             // By address only: once we have let go, the request may be answered and gone.
             crate::sync::unpark_one(Request::key_of(newest));
