@@ -27,7 +27,7 @@ const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Entries of the table, 8 + 8 bytes each, in as many slots as the next power of two of twice that has.
-    #[arg(long, default_value_t = 16_000_000)]
+    #[arg(long, default_value_t = 4_000_000)]
     entries: u64,
     /// How often each variant is measured.
     #[arg(long, default_value_t = 31)]
