@@ -122,5 +122,8 @@ pub trait Dispatch {
     /// a good place to touch the memory that it will need (a hash bucket, the top of a tree), so that several cache
     /// misses overlap. A hint: it may be called at any time before, or not at all, and must change nothing. If it panics, the
     /// panic ends there.
+    ///
+    /// Worth it if it starts a load and does not wait for it, as a prefetch instruction does. To look the key up, which is all that
+    /// std's maps offer, costs more than it saves.
     fn prefetch(&self, _op: &Self::WriteOperation) {}
 }

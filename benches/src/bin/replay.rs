@@ -95,38 +95,37 @@ impl Slots {
 }
 
 /// How an operation lies in the log, and what is done with it beside executing it.
-trait Form: Send + Sync + Sized + 'static {
+trait Form: From<Put> + Send + Sync + 'static {
     const NAME: &'static str;
-    fn new(put: Put) -> Self;
-    fn execute(&self, table: &mut Slots) -> Option<u64>;
-    fn prefetch(&self, table: &Slots);
+    fn put(&self) -> Put;
+    fn execute(&self, table: &mut Slots) -> Option<u64> {
+        table.write(self.put())
+    }
+    fn prefetch(&self, table: &Slots) {
+        table.prefetch(self.put());
+    }
 }
 
 /// As nr does it: 16 bytes and a stamp, executed where it lies, with the lines of later operations on their way.
-struct Plain(Put);
-
-impl Form for Plain {
+impl Form for Put {
     const NAME: &'static str = "all of it";
-    fn new(put: Put) -> Self {
-        Self(put)
-    }
-    fn execute(&self, table: &mut Slots) -> Option<u64> {
-        table.write(self.0)
-    }
-    fn prefetch(&self, table: &Slots) {
-        table.prefetch(self.0);
+    fn put(&self) -> Put {
+        *self
     }
 }
 
 struct NotAhead(Put);
 
-impl Form for NotAhead {
-    const NAME: &'static str = "without prefetch";
-    fn new(put: Put) -> Self {
+impl From<Put> for NotAhead {
+    fn from(put: Put) -> Self {
         Self(put)
     }
-    fn execute(&self, table: &mut Slots) -> Option<u64> {
-        table.write(self.0)
+}
+
+impl Form for NotAhead {
+    const NAME: &'static str = "without prefetch";
+    fn put(&self) -> Put {
+        self.0
     }
     fn prefetch(&self, _table: &Slots) {}
 }
@@ -134,13 +133,16 @@ impl Form for NotAhead {
 /// Looks the key up ahead, which touches the same lines.
 struct LookedUp(Put);
 
-impl Form for LookedUp {
-    const NAME: &'static str = "a look-up in place of the prefetch";
-    fn new(put: Put) -> Self {
+impl From<Put> for LookedUp {
+    fn from(put: Put) -> Self {
         Self(put)
     }
-    fn execute(&self, table: &mut Slots) -> Option<u64> {
-        table.write(self.0)
+}
+
+impl Form for LookedUp {
+    const NAME: &'static str = "a look-up in place of the prefetch";
+    fn put(&self) -> Put {
+        self.0
     }
     fn prefetch(&self, table: &Slots) {
         black_box(table.slots[table.find(self.0.key)]);
@@ -151,48 +153,43 @@ impl Form for LookedUp {
 #[repr(align(64))]
 struct Apart(Put);
 
-impl Form for Apart {
-    const NAME: &'static str = "without packing: lines of its own for each";
-    fn new(put: Put) -> Self {
+impl From<Put> for Apart {
+    fn from(put: Put) -> Self {
         Self(put)
     }
-    fn execute(&self, table: &mut Slots) -> Option<u64> {
-        table.write(self.0)
-    }
-    fn prefetch(&self, table: &Slots) {
-        table.prefetch(self.0);
+}
+
+impl Form for Apart {
+    const NAME: &'static str = "without packing: lines of its own for each";
+    fn put(&self) -> Put {
+        self.0
     }
 }
 
 /// Owns memory, as operations with strings do.
-struct Owning(Box<Put>);
-
-impl Form for Owning {
+impl Form for Box<Put> {
     const NAME: &'static str = "operations that own memory";
-    fn new(put: Put) -> Self {
-        Self(Box::new(put))
-    }
-    fn execute(&self, table: &mut Slots) -> Option<u64> {
-        table.write(*self.0)
-    }
-    fn prefetch(&self, table: &Slots) {
-        table.prefetch(*self.0);
+    fn put(&self) -> Put {
+        **self
     }
 }
 
 struct Cloned(Box<Put>);
 
+impl From<Put> for Cloned {
+    fn from(put: Put) -> Self {
+        Self(put.into())
+    }
+}
+
 impl Form for Cloned {
     const NAME: &'static str = "the same, cloned for each replica";
-    fn new(put: Put) -> Self {
-        Self(Box::new(put))
+    fn put(&self) -> Put {
+        *self.0
     }
     fn execute(&self, table: &mut Slots) -> Option<u64> {
-        let own = self.0.clone();
+        let own = black_box(self.0.clone());
         table.write(*own)
-    }
-    fn prefetch(&self, table: &Slots) {
-        table.prefetch(*self.0);
     }
 }
 
@@ -244,7 +241,7 @@ impl<F: Form> Variant<F> {
 
     fn put(&mut self) -> F {
         let key = 1 + self.sequence.below(self.entries);
-        F::new(Put { key, value: key + 1 })
+        Put { key, value: key + 1 }.into()
     }
 
     fn handle(&self, replica: usize) -> Handle<'_, Replayed<F>> {
@@ -313,11 +310,11 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     eprintln!("filling twelve tables of {entries} entries, {} each", bytes(Slots::bytes(entries) as i64));
     let filled = Slots::filled(entries);
     let mut variants = [
-        Variant::<Plain>::build(&filled, entries),
+        Variant::<Put>::build(&filled, entries),
         Variant::<NotAhead>::build(&filled, entries),
         Variant::<LookedUp>::build(&filled, entries),
         Variant::<Apart>::build(&filled, entries),
-        Variant::<Owning>::build(&filled, entries),
+        Variant::<Box<Put>>::build(&filled, entries),
         Variant::<Cloned>::build(&filled, entries),
     ]
     .into_iter()
