@@ -79,8 +79,11 @@ mod real {
     /// How many operations a thread executes for others before it leaves the rest to them: few enough that its own caller
     /// is not kept waiting for long, many enough that the change of combiners costs little.
     pub(crate) const COMBINING_LIMIT: usize = 64;
-    /// How often a writer looks whether the lock is free before it asks its holder.
-    pub(crate) const LOOKS: u32 = 8;
+    /// How many operations of its own a runner executes before it serves what others have posted: so many that these do not
+    /// slow it down much, so few that they wait for some microseconds at most.
+    pub(crate) const STRETCH: u64 = 16;
+    /// How often a runner is interrupted before it lets others run: some milliseconds, since each time the whole structure moves to other caches.
+    pub(crate) const REIGN: u64 = 4096;
     /// How many write phases a reader that waits sees begin before writers have to wait for it.
     pub(crate) const READER_PATIENCE: u32 = 4;
 
@@ -207,10 +210,12 @@ mod real {
         }
     }
 
-    /// Measures time; without an operating system none passes.
+    /// Measures time. Without an operating system there is none; there each look at it counts as a tenth of a microsecond.
     pub(crate) struct Stopwatch {
         #[cfg(feature = "std")]
         started: std::time::Instant,
+        #[cfg(not(feature = "std"))]
+        looks: Cell<u64>,
     }
 
     impl Stopwatch {
@@ -218,6 +223,8 @@ mod real {
             Self {
                 #[cfg(feature = "std")]
                 started: std::time::Instant::now(),
+                #[cfg(not(feature = "std"))]
+                looks: Cell::new(0),
             }
         }
 
@@ -226,7 +233,7 @@ mod real {
             #[cfg(feature = "std")]
             return self.started.elapsed().as_nanos() as u64;
             #[cfg(not(feature = "std"))]
-            return 0;
+            return 100 * self.looks.replace(self.looks.get() + 1);
         }
     }
 
@@ -371,7 +378,8 @@ mod model {
 
     /// So few that every model meets a combiner that leaves, and a reader whose patience is at its end.
     pub(crate) const COMBINING_LIMIT: usize = 1;
-    pub(crate) const LOOKS: u32 = 1;
+    pub(crate) const STRETCH: u64 = 2;
+    pub(crate) const REIGN: u64 = 2;
     pub(crate) const READER_PATIENCE: u32 = 1;
 
     pub(crate) fn fence_after_read_modify_write() {
@@ -438,7 +446,7 @@ mod model {
         }
     }
 
-    /// In a model everything takes the same time, which is longer than a combiner gathers.
+    /// In a model everything takes the same time: longer than a combiner gathers, and longer than anybody is to run.
     pub(crate) struct Stopwatch;
 
     impl Stopwatch {
@@ -447,7 +455,7 @@ mod model {
         }
 
         pub(crate) fn nanoseconds(&self) -> u64 {
-            8
+            10_000
         }
     }
 

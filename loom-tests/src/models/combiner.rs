@@ -155,6 +155,29 @@ fn combiner_hand_over() {
     });
 }
 
+/// A writer in a run beside one that posts, insists, parks, takes over if the runner stays away, and then runs itself.
+///
+/// Hangs if `try_pause` lets go of a word that is urgent, or if a thread parks without having insisted. Fails if `try_pause` or
+/// `try_lock` is Relaxed.
+#[test]
+fn a_run_is_interrupted() {
+    check_within(3, || {
+        let tickets = tickets(1, 1);
+        let runner = {
+            let tickets = Arc::clone(&tickets);
+            thread::spawn(move || {
+                let mut handle = tickets.register().unwrap();
+                [(); 3].map(|()| handle.execute_mut(Box::new(1)))
+            })
+        };
+        let mut handle = tickets.register().unwrap();
+        let given = [(); 2].map(|()| handle.execute_mut(Box::new(1)));
+        let mut given: Vec<u64> = runner.join().unwrap().into_iter().chain(given).collect();
+        given.sort_unstable();
+        assert_eq!(given, [0, 1, 2, 3, 4]);
+    });
+}
+
 /// A reader beside a writer: it sees all of a batch or nothing.
 ///
 /// Fails if a round of one replica takes the write lock for each operation.

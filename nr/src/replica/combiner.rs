@@ -35,7 +35,7 @@ use crate::log::{Garbage, Log, Published, Reservation};
 use crate::panic::{AbortOnUnwind, DropContained, Payload, contain, discard, resume};
 use crate::replica::request::{Batch, RequestList, Responder, Work};
 use crate::replica::{Caller, Refusal, Refused, Replica, ReplicaSet, Request, Standing, Task, Turn};
-use crate::sync::{Backoff, COMBINING_LIMIT, LOOKS, Stopwatch};
+use crate::sync::{Backoff, COMBINING_LIMIT, Stopwatch};
 
 impl<D: Dispatch> ReplicaSet<D> {
     /// Executes one write operation through `replica`.
@@ -46,11 +46,26 @@ impl<D: Dispatch> ReplicaSet<D> {
         caller: Caller,
         operation: D::WriteOperation,
     ) -> Result<D::Response, Refused<D::WriteOperation>> {
-        if !(replica.queue.try_lock_idle() || replica.is_alone() && lock_after_a_while(replica)) {
-            return self.execute_posted(replica, caller, operation);
+        match Turn::attempt_idle(replica) {
+            Some(turn) if replica.is_alone() && !self.poison.is_set() => {
+                Ok(self.execute_alone(DropContained::new(operation), turn, caller))
+            }
+            turn => self.execute_otherwise(replica, caller, operation, turn),
         }
-        // SAFETY: taken just now.
-        let turn = unsafe { Turn::of_locked(replica) };
+    }
+
+    /// As [`execute_mut`](Self::execute_mut), in all cases but that of the short way.
+    #[cold]
+    fn execute_otherwise(
+        &self,
+        replica: &Replica<D>,
+        caller: Caller,
+        operation: D::WriteOperation,
+        turn: Option<Turn<'_, D>>,
+    ) -> Result<D::Response, Refused<D::WriteOperation>> {
+        let Some(turn) = turn.or_else(|| Turn::resume(replica, caller)) else {
+            return self.submit(replica, caller, Task::one(operation)).into_response();
+        };
         if self.poison.is_set() {
             return Err(Refused { reason: Refusal::Poisoned, returned: operation });
         }
@@ -81,10 +96,17 @@ impl<D: Dispatch> ReplicaSet<D> {
             report.disarm();
             response
         });
-        if let Err(turn) = turn.finish() {
-            self.combine_posted(turn, caller, Patience::Any, &mut Garbage::new());
+        if let Err(turn) = turn.finish_idle() {
+            self.finish_otherwise(turn, caller);
         }
         response
+    }
+
+    #[cold]
+    fn finish_otherwise(&self, turn: Turn<'_, D>, caller: Caller) {
+        if let Err(turn) = turn.pause(caller) {
+            self.combine_posted(turn, caller, Patience::Any, &mut Garbage::new());
+        }
     }
 
     /// The short way through the log: a round of one operation, without a request.
@@ -105,7 +127,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         };
         self.round(log, &mut turn, &reservation, &mut lone);
         self.help_laggards(log, &turn, &reservation);
-        match turn.finish() {
+        match turn.finish(caller) {
             Ok(()) => self.reclaim_in_time(replica, &mut garbage),
             Err(turn) => self.combine_posted(turn, caller, Patience::Any, &mut garbage),
         }
@@ -128,16 +150,6 @@ impl<D: Dispatch> ReplicaSet<D> {
         let request = Request::new(Task::one(operation));
         self.combine_own(turn, caller, &request, Patience::Any, &mut Garbage::new());
         request.into_work().into_response()
-    }
-
-    #[cold]
-    fn execute_posted(
-        &self,
-        replica: &Replica<D>,
-        caller: Caller,
-        operation: D::WriteOperation,
-    ) -> Result<D::Response, Refused<D::WriteOperation>> {
-        self.submit(replica, caller, Task::one(operation)).into_response()
     }
 
     /// Executes a batch of write operations through `replica`, with nothing between them. No more than
@@ -195,16 +207,24 @@ impl<D: Dispatch> ReplicaSet<D> {
         garbage: &mut Garbage<D::WriteOperation>,
     ) {
         let backoff = Backoff::new();
+        let mut looks = None;
         while !request.is_answered() {
             if request.is_promised() {
                 request.park_unless(|| false);
-            } else if (request.is_invited() || backoff.is_long()) && replica.queue.is_unattended() {
-                // The leaver goes first.
-                Backoff::hesitate();
-                if let Some(turn) = Turn::attempt(replica) {
-                    self.combine_posted(turn, caller, patience, garbage);
-                }
-            } else if backoff.is_completed() {
+                continue;
+            }
+            let is_time_to_park = backoff.is_completed();
+            let turn = if is_time_to_park {
+                replica.queue.insist();
+                Turn::attempt(replica)
+            } else if replica.is_alone() {
+                looks.get_or_insert_with(|| Looks::begin(replica)).take_over_run(request)
+            } else {
+                take_over(replica, request, &backoff)
+            };
+            if let Some(turn) = turn {
+                self.combine_posted(turn, caller, patience, garbage);
+            } else if is_time_to_park {
                 replica.counters.waits.add(1);
                 request.park_unless(|| replica.queue.is_unattended());
                 backoff.reset();
@@ -265,7 +285,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             if served.max(garbage.len()) >= COMBINING_LIMIT {
                 break;
             }
-            match turn.finish() {
+            match turn.finish(caller) {
                 Ok(()) => {
                     asleep.answer();
                     return self.reclaim_in_time(replica, garbage);
@@ -351,7 +371,6 @@ impl<D: Dispatch> ReplicaSet<D> {
                 _ if operations == 0 => batch.answer(),
                 (Standing::Alone, _) | (_, None) => {
                     turn.replica().counters.add_round(operations);
-                    turn.replica().combining.together.set(operations as u64);
                     asleep.append_list(turn.write(|data| batch.execute(data, &self.poison)));
                 }
                 (_, Some(log)) => {
@@ -524,18 +543,56 @@ enum Patience {
     Any,
 }
 
-/// Looks again whether the combiner lock is idle, and takes it; so that its holder can execute several operations before this thread's.
-///
-/// An operation that is over in no time costs less where the structure's lines are already than what it costs to hand it over, and the
-/// holder's own are of that kind. Not where rounds are of many operations: there it costs less to be among them.
-#[cold]
-fn lock_after_a_while<D: Dispatch>(replica: &Replica<D>) -> bool {
-    // What is left to somebody is for `lock_or_post`.
-    let looks = |_: &u32| replica.combining.together.get() <= FEW && !replica.queue.is_left();
-    (0..LOOKS).take_while(looks).any(|_| {
-        Backoff::hesitate();
-        replica.queue.is_idle() && replica.queue.try_lock_idle()
-    })
+/// Takes the lock that the last combiner has left, on one of several replicas.
+fn take_over<'a, D: Dispatch>(replica: &'a Replica<D>, request: &Request<D>, backoff: &Backoff) -> Option<Turn<'a, D>> {
+    if !(request.is_invited() || backoff.is_long()) || !replica.queue.is_unattended() {
+        return None;
+    }
+    // The leaver goes first.
+    Backoff::hesitate();
+    Turn::attempt(replica)
+}
+
+/// How a thread that has posted watches a [run](super::queue#runs) of another.
+struct Looks<'a, D: Dispatch> {
+    replica: &'a Replica<D>,
+    waiting: Stopwatch,
+    /// When to look next, in nanoseconds.
+    next: u64,
+    /// How often the runner had paused when we looked last.
+    pauses: u64,
+}
+
+/// When a thread that has posted looks for the first time whether the run goes on, in nanoseconds.
+const FIRST_LOOK: u64 = 1_500;
+/// How long it lets a run go on, in nanoseconds.
+const LONGEST_RUN: u64 = 3_000;
+
+impl<'a, D: Dispatch> Looks<'a, D> {
+    fn begin(replica: &'a Replica<D>) -> Self {
+        Self { replica, waiting: Stopwatch::start(), next: FIRST_LOOK, pauses: replica.queue.pauses() }
+    }
+
+    /// Takes the lock if it is this thread's to go on. Each look takes the line from the runner, so they become rarer.
+    fn take_over_run(&mut self, request: &Request<D>) -> Option<Turn<'a, D>> {
+        let queue = &self.replica.queue;
+        if request.is_invited() && queue.is_abandoned() {
+            return Turn::attempt(self.replica);
+        }
+        let waited = self.waiting.nanoseconds();
+        if waited < self.next {
+            return None;
+        }
+        self.next = 2 * waited;
+        let before = core::mem::replace(&mut self.pauses, queue.pauses());
+        if queue.is_unattended() && self.pauses.wrapping_sub(before) <= u64::from(waited < LONGEST_RUN) {
+            return Turn::attempt(self.replica);
+        }
+        if waited >= LONGEST_RUN {
+            queue.insist();
+        }
+        None
+    }
 }
 
 /// What an operation of another replica has answered, or panicked with, is for its caller there.

@@ -97,8 +97,6 @@ pub(crate) struct Replica<D: Dispatch> {
 struct Combining {
     /// How long the last write phase took, in nanoseconds, if phases like it are worth [gathering](ReplicaSet::gather) for; else 0.
     last_phase: Hint,
-    /// How many operations the last round without a log had.
-    together: Hint,
 }
 
 /// How a replica takes part.

@@ -5,38 +5,75 @@
 //! that finds the queue empty. So a posted request always has somebody who owes it an answer, and no fence, no scan
 //! over threads and no timed wake-up is needed for it.
 //!
-//! One exception keeps a thread from combining for others for ever: after [`COMBINING_LIMIT`](crate::sync::COMBINING_LIMIT)
-//! operations the holder leaves although requests are posted. It is likely to be back at once with its next operation, and its caches
-//! have the structure: so it is the one who should go on, and has its answers as often as others. It takes the lock together with
-//! the queue if it comes back within about a microsecond; meanwhile others post, though nobody holds the lock. After that, any of
-//! those who have posted takes it. The leaver invites the newest of them to look after that, and wakes it; one that posts after the leaver
-//! has gone invites itself.
+//! No wake-up is lost: who lets go though requests are posted first does so and then unparks; a thread parks only if it finds, under the
+//! lock that the unpark takes too, that the combiner lock is held. So while requests are posted and nobody holds the lock, the thread
+//! of at least one is awake and on its way to take it. There are two exceptions to the rule that the holder serves all that is posted.
 //!
-//! No wake-up is lost: the leaver first lets go and then unparks; a thread parks only if it finds, under the lock that the
-//! unpark takes too, that the combiner lock is held. So while requests are posted and nobody holds the lock, the thread of at
-//! least one is awake and on its way to take it.
+//! # Leaving
+//!
+//! So that nobody combines for others for ever, the holder leaves after [`COMBINING_LIMIT`](crate::sync::COMBINING_LIMIT) operations though
+//! requests are posted. It is likely to be back at once with its next operation, and its caches have the structure: so it is
+//! the one who should go on, and has its answers as often as others. It is *expected*: it takes the lock together with the
+//! queue if it comes back within about a microsecond; meanwhile others post, though nobody holds the lock. After that, any of those who
+//! have posted takes it. The leaver invites the newest of them to look after that, and wakes it; one that posts after the leaver has
+//! gone invites itself.
+//!
+//! # Runs
+//!
+//! On the only replica, an operation that takes less than a cache line's way from core to core is best executed by the thread that has
+//! the structure in its caches already: and that is the one who has written last, for its own next operation. So a holder who has
+//! executed its own does not serve at once what others have posted meanwhile; it *pauses*: lets go, and is expected back. Is it back in
+//! time, it is in a *run*: it goes on with its own operations, and others post even while nothing else is posted. The run is
+//! interrupted to serve all that is posted
+//!
+//! * after [`STRETCH`] operations, or
+//! * as soon as one of those who have posted insists, since it has waited for long or is about to park: it marks the word as urgent, and
+//!   nobody pauses on a word with that mark, which only goes when all that is posted is taken.
+//!
+//! It ends when nobody has posted anything for as long again; when the runner stays away, which those who have posted look
+//! out for ([`pauses`](CombinerQueue::pauses) tells them that it was back); and after [`REIGN`] interruptions, so that
+//! others have the advantage as often.
+//!
+//! Nobody gets stuck by a runner that stays away: while the word is not urgent, all who have posted are awake, and take the lock
+//! when they look next. Once it is urgent, some may sleep, but the lock is let go only by serving all, or by leaving, which wakes one.
 
+use core::mem::ManuallyDrop;
 use core::ptr;
 
 use crate::dispatch::Dispatch;
 use crate::replica::request::{Request, RequestList};
 use crate::replica::{ReaderCell, Replica, Standing};
-use crate::sync::{AtomicPtr, Hint, Ordering};
+use crate::sync::{AtomicPtr, Hint, Ordering, REIGN, STRETCH};
 
-/// Set in the word while somebody combines. Requests are aligned to more than this.
+/// Set in the word while somebody combines. Requests are aligned to more than these marks.
 const LOCKED: usize = 1;
+/// Set in the word while somebody who has posted waits for too long already, or sleeps.
+const URGENT: usize = 2;
+/// Set in the word when the last holder has let go and is expected back, and then while it is: others post.
+const EXPECTED: usize = 4;
+const MARKS: usize = LOCKED | URGENT | EXPECTED;
 
-/// | word | meaning |
-/// |---|---|
-/// | null | nobody combines, nothing is posted |
-/// | `LOCKED` | somebody combines, nothing is posted |
-/// | newest request + `LOCKED` | somebody combines and owes the posted requests an answer |
-/// | newest request | nobody combines; the last combiner's turn is over and it has left these to itself, if it is back soon, or to their threads |
+/// The newest of the posted requests, or null, and marks:
+///
+/// | posted | marks | meaning |
+/// |---|---|---|
+/// | none | | nobody combines |
+/// | any | `LOCKED` | somebody combines, and owes those that are posted an answer |
+/// | any | `LOCKED`, `EXPECTED` | the same, in a run |
+/// | any | `EXPECTED` | nobody combines: the last combiner has left what is posted to itself, if it is back soon, or to their threads |
+///
+/// `URGENT` goes with any of these in which something is posted.
 #[derive(Debug)]
 pub(crate) struct CombinerQueue<D: Dispatch> {
     word: AtomicPtr<Request<D>>,
-    /// The last who left although requests were posted.
+    /// Who is expected back. As the others, changed by the holder.
     leaver: Hint,
+    /// How often a holder has paused or tried to.
+    pauses: Hint,
+    /// How many of those since a run was last interrupted.
+    stretch: Hint,
+    /// How often runs were interrupted.
+    interruptions: Hint,
 }
 
 /// For whom a thread works: its handle, by the address of its reader cell. For hints only, since handles may share a cell.
@@ -52,18 +89,33 @@ impl Caller {
     }
 }
 
-/// Splits the word into the newest request and whether the lock is held.
-fn split<D: Dispatch>(word: *mut Request<D>) -> (*mut Request<D>, bool) {
-    (word.map_addr(|address| address & !LOCKED), word.addr() & LOCKED != 0)
+/// The newest request in the word, and the marks.
+fn split<D: Dispatch>(word: *mut Request<D>) -> (*mut Request<D>, usize) {
+    (word.map_addr(|address| address & !MARKS), word.addr() & MARKS)
 }
 
-fn locked<D: Dispatch>(newest: *mut Request<D>) -> *mut Request<D> {
-    newest.map_addr(|address| address | LOCKED)
+fn with<D: Dispatch>(word: *mut Request<D>, marks: usize) -> *mut Request<D> {
+    word.map_addr(|address| address | marks)
+}
+
+fn without<D: Dispatch>(word: *mut Request<D>, marks: usize) -> *mut Request<D> {
+    word.map_addr(|address| address & !marks)
+}
+
+/// With the lock held, not in a run.
+fn locked<D: Dispatch>(word: *mut Request<D>) -> *mut Request<D> {
+    with(without(word, EXPECTED), LOCKED)
 }
 
 impl<D: Dispatch> CombinerQueue<D> {
     pub(crate) fn new() -> Self {
-        Self { word: AtomicPtr::new(ptr::null_mut()), leaver: Hint::default() }
+        Self {
+            word: AtomicPtr::new(ptr::null_mut()),
+            leaver: Hint::default(),
+            pauses: Hint::default(),
+            stretch: Hint::default(),
+            interruptions: Hint::default(),
+        }
     }
 
     /// Takes the lock if nobody has it and nothing is posted: what a lone writer does.
@@ -77,18 +129,52 @@ impl<D: Dispatch> CombinerQueue<D> {
             .is_ok()
     }
 
+    /// Takes the lock if `caller` is expected back, whatever is posted, which stays so: the run goes on.
+    pub(crate) fn try_resume(&self, caller: Caller) -> bool {
+        // Relaxed: the exchange decides.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            if split(word).1 & (LOCKED | EXPECTED) != EXPECTED || self.leaver.get() != caller.0 {
+                return false;
+            }
+            // Acquire: as in `try_lock_idle`. Relaxed on failure: as above.
+            match self.word.compare_exchange_weak(word, with(word, LOCKED), Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
     /// Takes the lock if nobody has it, together with what may be posted.
     fn try_lock(&self) -> bool {
         // Relaxed: the exchange decides.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            let (newest, held) = split(word);
-            if held {
+            let (_, marks) = split(word);
+            if marks & LOCKED != 0 {
                 return false;
             }
             // Acquire: as in `try_lock_idle`. Relaxed on failure: as above.
-            match self.word.compare_exchange_weak(word, locked(newest), Ordering::Acquire, Ordering::Relaxed) {
+            match self.word.compare_exchange_weak(word, locked(word), Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Tells who combines, or is expected to, that somebody who has posted can't wait. To be called before one parks.
+    pub(crate) fn insist(&self) {
+        // Relaxed: the exchange decides.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let (newest, marks) = split(word);
+            // Else the holder has all there is in hand, or has been told.
+            if newest.is_null() || marks & URGENT != 0 {
+                return;
+            }
+            // Relaxed, both: orders nothing; whoever wants to pause finds it in its own exchange.
+            match self.word.compare_exchange_weak(word, with(word, URGENT), Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return,
                 Err(now) => word = now,
             }
         }
@@ -99,17 +185,17 @@ impl<D: Dispatch> CombinerQueue<D> {
         // Relaxed: the exchange decides.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            let (newest, held) = split(word);
-            let ours = ptr::from_ref(request).cast_mut();
-            let posts = held || !newest.is_null() && self.leaver.get() != caller.0;
+            let (newest, marks) = split(word);
+            let is_held = marks & LOCKED != 0;
+            let posts = is_held || marks & EXPECTED != 0 && self.leaver.get() != caller.0;
             let wanted = if posts {
                 // SAFETY: not posted yet, and made by this thread.
                 unsafe { request.set_next(newest) };
-                if held { locked(ours) } else { ours }
+                with(ptr::from_ref(request).cast_mut(), marks)
             } else {
-                locked(newest)
+                locked(word)
             };
-            request.set_invited(posts && !held);
+            request.set_invited(posts && !is_held);
             // Acquire: as in `try_lock_idle`, when we take the lock. Release: when we post, the request is visible to who
             // takes it from the queue; pairs with the Acquire in `take_posted`. Weakened, the model `request_post_answer`
             // sees the work read while it is being written. Relaxed on failure: as above.
@@ -120,30 +206,36 @@ impl<D: Dispatch> CombinerQueue<D> {
         }
     }
 
-    /// Whether nobody combines and nothing is posted.
-    pub(crate) fn is_idle(&self) -> bool {
-        // Relaxed: a hint.
-        self.word.load(Ordering::Relaxed).is_null()
-    }
-
-    /// Whether nobody combines, and something is posted.
-    pub(crate) fn is_left(&self) -> bool {
-        // Relaxed: a hint.
-        let (newest, held) = split(self.word.load(Ordering::Relaxed));
-        !held && !newest.is_null()
-    }
-
     /// Whether nobody combines.
     pub(crate) fn is_unattended(&self) -> bool {
         // Relaxed: a hint, or asked under the parking lot's lock (see the module).
-        !split(self.word.load(Ordering::Relaxed)).1
+        split(self.word.load(Ordering::Relaxed)).1 & LOCKED == 0
+    }
+
+    /// Whether something is posted, nobody combines, and nobody is expected back: up to whoever is invited.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        // Relaxed: a hint.
+        let (newest, marks) = split(self.word.load(Ordering::Relaxed));
+        marks & LOCKED == 0 && !newest.is_null() && self.leaver.get() == Caller::NONE.0
+    }
+
+    /// Changes as long as a run goes on.
+    pub(crate) fn pauses(&self) -> u64 {
+        self.pauses.get()
     }
 
     /// Takes what has been posted, keeping the lock. For the holder.
     fn take_posted(&self) -> *const Request<D> {
         // Acquire: the requests are visible; pairs with the Release in `lock_or_post`, each of which this reads from
         // through the chain of exchanges on the word.
-        split(self.word.swap(locked(ptr::null_mut()), Ordering::Acquire)).0
+        split(self.word.swap(self.empty(), Ordering::Acquire)).0
+    }
+
+    /// The word as it would be if nothing were posted. For the holder, who alone begins and ends a run.
+    fn empty(&self) -> *mut Request<D> {
+        // Relaxed: a mark that only the holder changes.
+        let (_, marks) = split(self.word.load(Ordering::Relaxed));
+        with(ptr::null_mut(), marks & (LOCKED | EXPECTED))
     }
 
     /// Lets go if nothing is posted. For the holder.
@@ -152,12 +244,46 @@ impl<D: Dispatch> CombinerQueue<D> {
         // Release: what the holder did is visible to the next; pairs with the Acquire of whoever locks. Relaxed on
         // failure: we keep the lock.
         self.word
-            .compare_exchange(locked(ptr::null_mut()), ptr::null_mut(), Ordering::Release, Ordering::Relaxed)
+            .compare_exchange(with(ptr::null_mut(), LOCKED), ptr::null_mut(), Ordering::Release, Ordering::Relaxed)
             .is_ok()
     }
 
+    /// As [`try_unlock`](Self::try_unlock), even in a run, which ends.
+    fn try_unlock_after_run(&self) -> bool {
+        // Release, and Relaxed on failure: as there.
+        self.word.compare_exchange(self.empty(), ptr::null_mut(), Ordering::Release, Ordering::Relaxed).is_ok()
+    }
+
+    /// Lets go for a moment, unless the run is to be interrupted. `caller` is expected back if something is posted, or in a run. For
+    /// the holder.
+    fn try_pause(&self, caller: Caller) -> bool {
+        self.leaver.set(caller.0);
+        self.pauses.set(self.pauses.get().wrapping_add(1));
+        let stretch = self.stretch.get() + 1;
+        self.stretch.set(stretch);
+        // Relaxed: the exchange decides.
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let (newest, marks) = split(word);
+            let is_asked = !newest.is_null();
+            if is_asked && (marks & URGENT != 0 || stretch >= STRETCH) {
+                self.stretch.set(0);
+                self.interruptions.set(self.interruptions.get() + 1);
+                return false;
+            }
+            let expected = is_asked || marks & EXPECTED != 0 && stretch < 2 * STRETCH;
+            let wanted = if expected { with(newest, EXPECTED) } else { newest };
+            // Release: as in `try_unlock`; the requests' own release goes on through this exchange. Relaxed on failure: we keep the lock.
+            match self.word.compare_exchange_weak(word, wanted, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
     /// Lets go whatever is posted, and says which request is the newest, whose thread is invited to go on. For the holder.
-    fn leave(&self) -> *const Request<D> {
+    fn leave(&self, caller: Caller) -> *const Request<D> {
+        self.leaver.set(caller.0);
         // Acquire, here and on failure: the newest request is visible; pairs with the Release in `lock_or_post`.
         let mut word = self.word.load(Ordering::Acquire);
         loop {
@@ -167,7 +293,8 @@ impl<D: Dispatch> CombinerQueue<D> {
                 newest.set_invited(true);
             }
             // Release: as in `try_unlock`; the requests' own release goes on through this exchange.
-            match self.word.compare_exchange_weak(word, newest, Ordering::Release, Ordering::Acquire) {
+            let wanted = if newest.is_null() { newest } else { with(without(word, LOCKED), EXPECTED) };
+            match self.word.compare_exchange_weak(word, wanted, Ordering::Release, Ordering::Acquire) {
                 Ok(_) => return newest,
                 Err(now) => word = now,
             }
@@ -182,13 +309,15 @@ pub(crate) struct Turn<'a, D: Dispatch> {
 }
 
 impl<'a, D: Dispatch> Turn<'a, D> {
-    /// The turn of whoever has just taken the lock.
-    ///
-    /// # Safety
-    /// The caller has, by [`CombinerQueue::try_lock_idle`], and makes one turn of it.
+    /// If nobody combines, and nobody has anything to be done.
     #[inline]
-    pub(crate) unsafe fn of_locked(replica: &'a Replica<D>) -> Self {
-        Self { replica }
+    pub(crate) fn attempt_idle(replica: &'a Replica<D>) -> Option<Self> {
+        replica.queue.try_lock_idle().then(|| Self { replica })
+    }
+
+    /// If nobody combines and the caller is expected back, on the only replica: its run goes on.
+    pub(crate) fn resume(replica: &'a Replica<D>, caller: Caller) -> Option<Self> {
+        (replica.is_alone() && replica.queue.try_resume(caller)).then(|| Self { replica })
     }
 
     /// If nobody combines.
@@ -223,15 +352,16 @@ impl<'a, D: Dispatch> Turn<'a, D> {
     }
 
     /// Puts requests back that were taken, before those posted since; for this turn or another to take again. Ends: each
-    /// failure means that one more thread has posted, and waits.
+    /// failure means that one more thread has posted, and waits. They are urgent now: some may sleep already.
     pub(crate) fn put_back(&mut self, mut requests: RequestList<D>) {
         while !requests.is_empty() {
             let newest = requests.into_newest().cast_mut();
             // Relaxed, both: the links that we have written are for us, who take the requests again, or for who comes after us, to
             // whom `leave` hands them on: weakened there, the model `who_makes_room_leaves_writers_posted` fails.
+            let empty = self.replica.queue.empty();
             let put = self.replica.queue.word.compare_exchange(
-                locked(ptr::null_mut()),
-                locked(newest),
+                empty,
+                with(newest, empty.addr() | URGENT),
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             );
@@ -281,14 +411,14 @@ impl<'a, D: Dispatch> Turn<'a, D> {
         self.replica.set_standing(Standing::Member);
     }
 
-    /// Ends the turn, whatever is posted; the caller is expected back.
+    /// Ends the turn, whatever is posted; the caller is expected back, if it is one.
     pub(crate) fn leave(self, caller: Caller) {
-        self.replica.queue.leaver.set(caller.0);
+        ManuallyDrop::new(self).let_go(caller);
     }
 
-    /// Ends the turn if nothing is posted.
+    /// Ends the turn if nothing is posted, and the caller is not in a run.
     #[inline]
-    pub(crate) fn finish(self) -> Result<(), Self> {
+    pub(crate) fn finish_idle(self) -> Result<(), Self> {
         if self.replica.queue.try_unlock() {
             core::mem::forget(self);
             Ok(())
@@ -296,14 +426,39 @@ impl<'a, D: Dispatch> Turn<'a, D> {
             Err(self)
         }
     }
-}
 
-impl<D: Dispatch> Drop for Turn<'_, D> {
-    fn drop(&mut self) {
-        let newest = self.replica.queue.leave();
+    /// Ends the turn unless there is more to do: on one of several replicas anything, on the only one something urgent.
+    pub(crate) fn finish(self, caller: Caller) -> Result<(), Self> {
+        self.finish_idle().or_else(|turn| turn.pause(caller))
+    }
+
+    /// As [`finish`](Self::finish), when the short way has failed.
+    pub(crate) fn pause(self, caller: Caller) -> Result<(), Self> {
+        let queue = &self.replica.queue;
+        let may_run = self.replica.is_alone() && caller != Caller::NONE;
+        let is_over = if may_run { queue.try_pause(caller) } else { queue.try_unlock_after_run() };
+        if is_over {
+            core::mem::forget(self);
+            return Ok(());
+        }
+        if may_run && queue.interruptions.get().is_multiple_of(REIGN) {
+            self.leave(Caller::NONE);
+            return Ok(());
+        }
+        Err(self)
+    }
+
+    fn let_go(&self, caller: Caller) {
+        let newest = self.replica.queue.leave(caller);
         if !newest.is_null() {
             // By address only: once we have let go, the request may be answered and gone.
             crate::sync::unpark_one(Request::key_of(newest));
         }
+    }
+}
+
+impl<D: Dispatch> Drop for Turn<'_, D> {
+    fn drop(&mut self) {
+        self.let_go(Caller::NONE);
     }
 }

@@ -336,7 +336,10 @@ impl<D> ReplicaLock<D> {
     #[inline]
     fn assigned_cells(&self) -> &[CachePadded<ReaderCell>] {
         // Relaxed: see `assign_cell`.
-        &self.cells[..self.assigned.load(Ordering::Relaxed)]
+        let assigned = self.assigned.load(Ordering::Relaxed);
+        debug_assert!(assigned <= self.cells.len());
+        // SAFETY: it is 0, or one more than an index of a cell, since only `assign_cell` changes it.
+        unsafe { self.cells.get_unchecked(..assigned) }
     }
 
     /// Raises the flag, unless a reader is starving.
