@@ -74,6 +74,7 @@ pub struct Handle<'a, D: Dispatch> {
     structure: &'a NodeReplicated<D>,
     replica: &'a Replica<D>,
     cell: &'a ReaderCell,
+    caller: Caller,
     not_sync: PhantomData<Cell<()>>,
 }
 
@@ -112,6 +113,7 @@ pub struct OwnedHandle<D: Dispatch> {
     structure: Arc<NodeReplicated<D>>,
     replica: usize,
     cell: usize,
+    caller: Caller,
     not_sync: PhantomData<Cell<()>>,
 }
 
@@ -120,6 +122,7 @@ struct Access<'a, D: Dispatch> {
     set: &'a ReplicaSet<D>,
     replica: &'a Replica<D>,
     cell: &'a ReaderCell,
+    caller: Caller,
 }
 
 impl<'a, D: Dispatch> Handle<'a, D> {
@@ -127,12 +130,12 @@ impl<'a, D: Dispatch> Handle<'a, D> {
     pub(crate) fn new(structure: &'a NodeReplicated<D>, replica: usize) -> Option<Self> {
         let replica = structure.set().replica(replica)?;
         let cell = replica.lock.cell(replica.enlist());
-        Some(Self { structure, replica, cell, not_sync: PhantomData })
+        Some(Self { structure, replica, cell, caller: structure.set().new_caller(), not_sync: PhantomData })
     }
 
     #[inline]
     fn access(&self) -> Access<'a, D> {
-        Access { set: self.structure.set(), replica: self.replica, cell: self.cell }
+        Access { set: self.structure.set(), replica: self.replica, cell: self.cell, caller: self.caller }
     }
 
     fn structure(&self) -> &NodeReplicated<D> {
@@ -156,14 +159,15 @@ impl<D: Dispatch> OwnedHandle<D> {
     /// On the replica of that index, if there has ever been one.
     pub(crate) fn new(structure: Arc<NodeReplicated<D>>, replica: usize) -> Option<Self> {
         let cell = structure.set().replica(replica)?.enlist();
-        Some(Self { structure, replica, cell, not_sync: PhantomData })
+        let caller = structure.set().new_caller();
+        Some(Self { structure, replica, cell, caller, not_sync: PhantomData })
     }
 
     #[inline]
     fn access(&self) -> Access<'_, D> {
         let set = self.structure.set();
         let replica = set.replica(self.replica).expect("a place that was once in use stays");
-        Access { set, replica, cell: replica.lock.cell(self.cell) }
+        Access { set, replica, cell: replica.lock.cell(self.cell), caller: self.caller }
     }
 
     /// The structure that the handle is on.
@@ -189,16 +193,16 @@ impl<D: Dispatch> Access<'_, D> {
     #[inline]
     fn read<T, R>(&self, input: T, f: impl FnOnce(&D, T) -> R) -> Result<R, Refused<T>> {
         // SAFETY: whoever made `self` took the cell from the replica.
-        unsafe { self.set.read(self.replica, self.cell, input, f) }
+        unsafe { self.set.read(self.replica, self.cell, self.caller, input, f) }
     }
 
     #[inline]
     fn execute_mut(&self, op: D::WriteOperation) -> Result<D::Response, Refused<D::WriteOperation>> {
-        self.set.execute_mut(self.replica, Caller::of(self.cell), op)
+        self.set.execute_mut(self.replica, self.caller, op)
     }
 
     fn execute_mut_batch(&self, ops: Operations<D>) -> Result<Vec<D::Response>, Refused<Operations<D>>> {
-        self.set.execute_mut_batch(self.replica, Caller::of(self.cell), ops)
+        self.set.execute_mut_batch(self.replica, self.caller, ops)
     }
 }
 

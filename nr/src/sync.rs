@@ -84,6 +84,8 @@ mod real {
     pub(crate) const STRETCH: u64 = 16;
     /// How often a runner is interrupted before it lets others run: some milliseconds, since each time the whole structure moves to other caches.
     pub(crate) const REIGN: u64 = 4096;
+    /// How often combiners serve at once, after one has not come back from a pause in time.
+    pub(crate) const DOUBTS: u64 = 16;
     /// How many write phases a reader that waits sees begin before writers have to wait for it.
     pub(crate) const READER_PATIENCE: u32 = 4;
 
@@ -210,7 +212,7 @@ mod real {
         }
     }
 
-    /// Measures time. Without an operating system there is none; there each look at it counts as a tenth of a microsecond.
+    /// Measures time. Without an operating system there is none; there each look at it counts as half a microsecond.
     pub(crate) struct Stopwatch {
         #[cfg(feature = "std")]
         started: std::time::Instant,
@@ -233,7 +235,7 @@ mod real {
             #[cfg(feature = "std")]
             return self.started.elapsed().as_nanos() as u64;
             #[cfg(not(feature = "std"))]
-            return 100 * self.looks.replace(self.looks.get() + 1);
+            return 500 * self.looks.replace(self.looks.get() + 1);
         }
     }
 
@@ -380,6 +382,7 @@ mod model {
     pub(crate) const COMBINING_LIMIT: usize = 1;
     pub(crate) const STRETCH: u64 = 2;
     pub(crate) const REIGN: u64 = 2;
+    pub(crate) const DOUBTS: u64 = 1;
     pub(crate) const READER_PATIENCE: u32 = 1;
 
     pub(crate) fn fence_after_read_modify_write() {

@@ -19,7 +19,8 @@
 //! [`gather`]: ReplicaSet::gather
 //!
 //! Without a log a round executes the operations where they are, under the write lock, and answers. Nobody but the
-//! requesting thread ever owns them.
+//! requesting thread ever owns them. There who has executed its own operation does not always serve at once what has been posted
+//! meanwhile: see [runs](super::queue#runs).
 //!
 //! To make room may take long: a reader elsewhere may be in the way. Who only wants to read does not wait for that. A combiner
 //! answers readers before it begins with the writers; and one that is a reader itself leaves writers posted if there is no room
@@ -55,7 +56,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     }
 
     /// As [`execute_mut`](Self::execute_mut), in all cases but that of the short way.
-    #[cold]
+    #[inline(never)]
     fn execute_otherwise(
         &self,
         replica: &Replica<D>,
@@ -102,9 +103,9 @@ impl<D: Dispatch> ReplicaSet<D> {
         response
     }
 
-    #[cold]
+    #[inline(never)]
     fn finish_otherwise(&self, turn: Turn<'_, D>, caller: Caller) {
-        if let Err(turn) = turn.pause(caller) {
+        if let Err(turn) = turn.finish_slowly(caller) {
             self.combine_posted(turn, caller, Patience::Any, &mut Garbage::new());
         }
     }
@@ -197,43 +198,6 @@ impl<D: Dispatch> ReplicaSet<D> {
         request.into_work()
     }
 
-    /// Waits until a posted request is answered, combining if nobody else does.
-    fn await_answer(
-        &self,
-        replica: &Replica<D>,
-        caller: Caller,
-        request: &Request<D>,
-        patience: Patience,
-        garbage: &mut Garbage<D::WriteOperation>,
-    ) {
-        let backoff = Backoff::new();
-        let mut looks = None;
-        while !request.is_answered() {
-            if request.is_promised() {
-                request.park_unless(|| false);
-                continue;
-            }
-            let is_time_to_park = backoff.is_completed();
-            let turn = if is_time_to_park {
-                replica.queue.insist();
-                Turn::attempt(replica)
-            } else if replica.is_alone() {
-                looks.get_or_insert_with(|| Looks::begin(replica)).take_over_run(request)
-            } else {
-                take_over(replica, request, &backoff)
-            };
-            if let Some(turn) = turn {
-                self.combine_posted(turn, caller, patience, garbage);
-            } else if is_time_to_park {
-                replica.counters.waits.add(1);
-                request.park_unless(|| replica.queue.is_unattended());
-                backoff.reset();
-            } else {
-                backoff.snooze();
-            }
-        }
-    }
-
     /// As [`combine`](Self::combine), beginning with a request of the caller's that has not been posted.
     fn combine_own(
         &self,
@@ -254,7 +218,7 @@ impl<D: Dispatch> ReplicaSet<D> {
     }
 
     #[cold]
-    fn combine_posted(
+    pub(crate) fn combine_posted(
         &self,
         mut turn: Turn<'_, D>,
         caller: Caller,
@@ -281,10 +245,6 @@ impl<D: Dispatch> ReplicaSet<D> {
         self.gather(&mut turn, &mut requests);
         while let Some(more) = self.serve(&mut turn, requests, patience, &mut asleep, garbage) {
             served += more;
-            // What is to be dropped is kept no longer than what is to be executed.
-            if served.max(garbage.len()) >= COMBINING_LIMIT {
-                break;
-            }
             match turn.finish(caller) {
                 Ok(()) => {
                     asleep.answer();
@@ -292,10 +252,15 @@ impl<D: Dispatch> ReplicaSet<D> {
                 }
                 Err(still) => turn = still,
             }
+            // What is to be dropped is kept no longer than what is to be executed.
+            if served.max(garbage.len()) >= COMBINING_LIMIT {
+                break;
+            }
             requests = turn.take_posted();
             self.gather(&mut turn, &mut requests);
         }
-        turn.leave(caller);
+        // On the only replica who wants to go on has had its chance in `finish`.
+        turn.leave(if replica.is_alone() { Caller::NONE } else { caller });
         asleep.answer();
         self.reclaim_in_time(replica, garbage);
     }
@@ -536,63 +501,11 @@ impl<D: Dispatch> Operations<D> for Lone<D> {
 
 /// Whether a combiner waits for room in the log.
 #[derive(Clone, Copy)]
-enum Patience {
+pub(crate) enum Patience {
     /// It wants to read.
     None,
     /// It has written.
     Any,
-}
-
-/// Takes the lock that the last combiner has left, on one of several replicas.
-fn take_over<'a, D: Dispatch>(replica: &'a Replica<D>, request: &Request<D>, backoff: &Backoff) -> Option<Turn<'a, D>> {
-    if !(request.is_invited() || backoff.is_long()) || !replica.queue.is_unattended() {
-        return None;
-    }
-    // The leaver goes first.
-    Backoff::hesitate();
-    Turn::attempt(replica)
-}
-
-/// How a thread that has posted watches a [run](super::queue#runs) of another.
-struct Looks<'a, D: Dispatch> {
-    replica: &'a Replica<D>,
-    waiting: Stopwatch,
-    /// When to look next, in nanoseconds.
-    next: u64,
-    /// How often the runner had paused when we looked last.
-    pauses: u64,
-}
-
-/// When a thread that has posted looks for the first time whether the run goes on, in nanoseconds.
-const FIRST_LOOK: u64 = 1_500;
-/// How long it lets a run go on, in nanoseconds.
-const LONGEST_RUN: u64 = 3_000;
-
-impl<'a, D: Dispatch> Looks<'a, D> {
-    fn begin(replica: &'a Replica<D>) -> Self {
-        Self { replica, waiting: Stopwatch::start(), next: FIRST_LOOK, pauses: replica.queue.pauses() }
-    }
-
-    /// Takes the lock if it is this thread's to go on. Each look takes the line from the runner, so they become rarer.
-    fn take_over_run(&mut self, request: &Request<D>) -> Option<Turn<'a, D>> {
-        let queue = &self.replica.queue;
-        if request.is_invited() && queue.is_abandoned() {
-            return Turn::attempt(self.replica);
-        }
-        let waited = self.waiting.nanoseconds();
-        if waited < self.next {
-            return None;
-        }
-        self.next = 2 * waited;
-        let before = core::mem::replace(&mut self.pauses, queue.pauses());
-        if queue.is_unattended() && self.pauses.wrapping_sub(before) <= u64::from(waited < LONGEST_RUN) {
-            return Turn::attempt(self.replica);
-        }
-        if waited >= LONGEST_RUN {
-            queue.insist();
-        }
-        None
-    }
 }
 
 /// What an operation of another replica has answered, or panicked with, is for its caller there.

@@ -4,6 +4,7 @@
 //! * [`request`]: what a thread asks of its replica's combiner, on its own stack;
 //! * [`queue`]: the combiner lock and the requests posted to it, in one word;
 //! * [`combiner`]: a round, from posted requests to answers, with a log and without;
+//! * [`wait`]: what a thread does until its request is answered;
 //! * [`help`]: what is done for replicas that lag behind;
 //! * [`membership`]: how replicas come and go;
 //! * [`memory`]: on which node their memory is;
@@ -24,6 +25,7 @@ mod read;
 mod request;
 mod rwlock;
 mod set_once;
+mod wait;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -244,6 +246,8 @@ pub(crate) struct ReplicaSet<D: Dispatch> {
     membership: AtomicBool,
     /// How often one has come or gone.
     changes: AtomicU64,
+    /// How many handles there have been.
+    callers: Counter,
 }
 
 // SAFETY: moving the set moves the replicas (`D: Send`) and the operations in the log (`Send` by the trait). The pointers in
@@ -287,6 +291,7 @@ impl<D: Dispatch> ReplicaSet<D> {
             replicas: (0..room).map(|_| SetOnce::new()).collect(),
             membership: AtomicBool::new(false),
             changes: AtomicU64::new(0),
+            callers: Counter::default(),
         };
         let standing = if sites.len() > 1 { Standing::Member } else { Standing::Alone };
         if standing == Standing::Member {
@@ -310,6 +315,11 @@ impl<D: Dispatch> ReplicaSet<D> {
     fn bring_home(&self, replica: &Replica<D>) {
         self.memory.move_to(replica.node(), replica);
         self.memory.move_to(replica.node(), replica.lock.cells());
+    }
+
+    /// For a new handle.
+    pub(crate) fn new_caller(&self) -> Caller {
+        Caller::new(self.callers.add(1))
     }
 
     /// Whether there are more handles than processors, so that those who use them may compete for these.

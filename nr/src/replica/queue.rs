@@ -37,19 +37,18 @@
 //! Nobody gets stuck by a runner that stays away: while the word is not urgent, all who have posted are awake, and take the lock
 //! when they look next. Once it is urgent, some may sleep, but the lock is let go only by serving all, or by leaving, which wakes one.
 
-use core::mem::ManuallyDrop;
 use core::ptr;
 
 use crate::dispatch::Dispatch;
 use crate::replica::request::{Request, RequestList};
-use crate::replica::{ReaderCell, Replica, Standing};
-use crate::sync::{AtomicPtr, Hint, Ordering, REIGN, STRETCH};
+use crate::replica::{Replica, Standing};
+use crate::sync::{AtomicPtr, DOUBTS, Hint, Ordering, REIGN, STRETCH};
 
 /// Set in the word while somebody combines. Requests are aligned to more than these marks.
 const LOCKED: usize = 1;
 /// Set in the word while somebody who has posted waits for too long already, or sleeps.
 const URGENT: usize = 2;
-/// Set in the word when the last holder has let go and is expected back, and then while it is: others post.
+/// Set in the word while the last holder has let go and goes first, if it is expected back: others post.
 const EXPECTED: usize = 4;
 const MARKS: usize = LOCKED | URGENT | EXPECTED;
 
@@ -67,16 +66,18 @@ const MARKS: usize = LOCKED | URGENT | EXPECTED;
 pub(crate) struct CombinerQueue<D: Dispatch> {
     word: AtomicPtr<Request<D>>,
     /// Who is expected back. As the others, changed by the holder.
-    leaver: Hint,
+    expected: Hint,
     /// How often a holder has paused or tried to.
     pauses: Hint,
     /// How many of those since a run was last interrupted.
     stretch: Hint,
     /// How often runs were interrupted.
     interruptions: Hint,
+    /// For how many pauses more it is unlikely that anybody is back from one in time.
+    doubts: Hint,
 }
 
-/// For whom a thread works: its handle, by the address of its reader cell. For hints only, since handles may share a cell.
+/// For whom a thread works: a handle. For hints only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Caller(u64);
 
@@ -84,8 +85,9 @@ impl Caller {
     /// No handle.
     pub(crate) const NONE: Self = Self(0);
 
-    pub(crate) fn of(cell: &ReaderCell) -> Self {
-        Self(ptr::from_ref(cell).addr() as u64)
+    /// That of a handle that so many have been made before.
+    pub(crate) fn new(before: u64) -> Self {
+        Self(before + 1)
     }
 }
 
@@ -102,7 +104,7 @@ fn without<D: Dispatch>(word: *mut Request<D>, marks: usize) -> *mut Request<D> 
     word.map_addr(|address| address & !marks)
 }
 
-/// With the lock held, not in a run.
+/// With the lock held.
 fn locked<D: Dispatch>(word: *mut Request<D>) -> *mut Request<D> {
     with(without(word, EXPECTED), LOCKED)
 }
@@ -111,10 +113,11 @@ impl<D: Dispatch> CombinerQueue<D> {
     pub(crate) fn new() -> Self {
         Self {
             word: AtomicPtr::new(ptr::null_mut()),
-            leaver: Hint::default(),
+            expected: Hint::default(),
             pauses: Hint::default(),
             stretch: Hint::default(),
             interruptions: Hint::default(),
+            doubts: Hint::default(),
         }
     }
 
@@ -134,11 +137,11 @@ impl<D: Dispatch> CombinerQueue<D> {
         // Relaxed: the exchange decides.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
-            if split(word).1 & (LOCKED | EXPECTED) != EXPECTED || self.leaver.get() != caller.0 {
+            if split(word).1 & (LOCKED | EXPECTED) != EXPECTED || self.expected.get() != caller.0 {
                 return false;
             }
             // Acquire: as in `try_lock_idle`. Relaxed on failure: as above.
-            match self.word.compare_exchange_weak(word, with(word, LOCKED), Ordering::Acquire, Ordering::Relaxed) {
+            match self.word.compare_exchange_weak(word, locked(word), Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(now) => word = now,
             }
@@ -156,10 +159,14 @@ impl<D: Dispatch> CombinerQueue<D> {
             }
             // Acquire: as in `try_lock_idle`. Relaxed on failure: as above.
             match self.word.compare_exchange_weak(word, locked(word), Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return true,
+                Ok(_) => break,
                 Err(now) => word = now,
             }
         }
+        if split(word).1 & EXPECTED != 0 && self.expected.get() != Caller::NONE.0 {
+            self.doubts.set(DOUBTS);
+        }
+        true
     }
 
     /// Tells who combines, or is expected to, that somebody who has posted can't wait. To be called before one parks.
@@ -187,7 +194,7 @@ impl<D: Dispatch> CombinerQueue<D> {
         loop {
             let (newest, marks) = split(word);
             let is_held = marks & LOCKED != 0;
-            let posts = is_held || marks & EXPECTED != 0 && self.leaver.get() != caller.0;
+            let posts = is_held || marks & EXPECTED != 0 && self.expected.get() != caller.0;
             let wanted = if posts {
                 // SAFETY: not posted yet, and made by this thread.
                 unsafe { request.set_next(newest) };
@@ -195,7 +202,8 @@ impl<D: Dispatch> CombinerQueue<D> {
             } else {
                 locked(word)
             };
-            request.set_invited(posts && !is_held);
+            // Who has handed its run over does not take it back before whom it has invited.
+            request.set_invited(posts && !is_held && self.expected.get() != Caller::NONE.0);
             // Acquire: as in `try_lock_idle`, when we take the lock. Release: when we post, the request is visible to who
             // takes it from the queue; pairs with the Acquire in `take_posted`. Weakened, the model `request_post_answer`
             // sees the work read while it is being written. Relaxed on failure: as above.
@@ -213,10 +221,10 @@ impl<D: Dispatch> CombinerQueue<D> {
     }
 
     /// Whether something is posted, nobody combines, and nobody is expected back: up to whoever is invited.
-    pub(crate) fn is_abandoned(&self) -> bool {
+    pub(crate) fn is_handed_over(&self) -> bool {
         // Relaxed: a hint.
         let (newest, marks) = split(self.word.load(Ordering::Relaxed));
-        marks & LOCKED == 0 && !newest.is_null() && self.leaver.get() == Caller::NONE.0
+        marks & LOCKED == 0 && !newest.is_null() && self.expected.get() == Caller::NONE.0
     }
 
     /// Changes as long as a run goes on.
@@ -228,14 +236,7 @@ impl<D: Dispatch> CombinerQueue<D> {
     fn take_posted(&self) -> *const Request<D> {
         // Acquire: the requests are visible; pairs with the Release in `lock_or_post`, each of which this reads from
         // through the chain of exchanges on the word.
-        split(self.word.swap(self.empty(), Ordering::Acquire)).0
-    }
-
-    /// The word as it would be if nothing were posted. For the holder, who alone begins and ends a run.
-    fn empty(&self) -> *mut Request<D> {
-        // Relaxed: a mark that only the holder changes.
-        let (_, marks) = split(self.word.load(Ordering::Relaxed));
-        with(ptr::null_mut(), marks & (LOCKED | EXPECTED))
+        split(self.word.swap(locked(ptr::null_mut()), Ordering::Acquire)).0
     }
 
     /// Lets go if nothing is posted. For the holder.
@@ -244,35 +245,35 @@ impl<D: Dispatch> CombinerQueue<D> {
         // Release: what the holder did is visible to the next; pairs with the Acquire of whoever locks. Relaxed on
         // failure: we keep the lock.
         self.word
-            .compare_exchange(with(ptr::null_mut(), LOCKED), ptr::null_mut(), Ordering::Release, Ordering::Relaxed)
+            .compare_exchange(locked(ptr::null_mut()), ptr::null_mut(), Ordering::Release, Ordering::Relaxed)
             .is_ok()
     }
 
-    /// As [`try_unlock`](Self::try_unlock), even in a run, which ends.
-    fn try_unlock_after_run(&self) -> bool {
-        // Release, and Relaxed on failure: as there.
-        self.word.compare_exchange(self.empty(), ptr::null_mut(), Ordering::Release, Ordering::Relaxed).is_ok()
-    }
-
-    /// Lets go for a moment, unless the run is to be interrupted. `caller` is expected back if something is posted, or in a run. For
-    /// the holder.
-    fn try_pause(&self, caller: Caller) -> bool {
-        self.leaver.set(caller.0);
+    /// Lets go for a moment, unless what is posted is to be served. `caller` is expected back if something is, and in a run.
+    /// For the holder.
+    fn try_pause(&self, caller: Caller, in_run: bool) -> bool {
+        if self.expected.get() != caller.0 {
+            self.expected.set(caller.0);
+            self.stretch.set(0);
+            self.interruptions.set(0);
+        }
         self.pauses.set(self.pauses.get().wrapping_add(1));
-        let stretch = self.stretch.get() + 1;
-        self.stretch.set(stretch);
+        self.stretch.set(self.stretch.get() + 1);
+        let stretch = self.stretch.get();
+        let doubts = self.doubts.get();
         // Relaxed: the exchange decides.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             let (newest, marks) = split(word);
             let is_asked = !newest.is_null();
-            if is_asked && (marks & URGENT != 0 || stretch >= STRETCH) {
+            if is_asked && (marks & URGENT != 0 || stretch >= STRETCH || doubts > 0) {
                 self.stretch.set(0);
                 self.interruptions.set(self.interruptions.get() + 1);
+                self.doubts.set(doubts.saturating_sub(1));
                 return false;
             }
-            let expected = is_asked || marks & EXPECTED != 0 && stretch < 2 * STRETCH;
-            let wanted = if expected { with(newest, EXPECTED) } else { newest };
+            let goes_on = is_asked || in_run && stretch < 2 * STRETCH;
+            let wanted = if goes_on { with(newest, EXPECTED) } else { newest };
             // Release: as in `try_unlock`; the requests' own release goes on through this exchange. Relaxed on failure: we keep the lock.
             match self.word.compare_exchange_weak(word, wanted, Ordering::Release, Ordering::Relaxed) {
                 Ok(_) => return true,
@@ -282,8 +283,7 @@ impl<D: Dispatch> CombinerQueue<D> {
     }
 
     /// Lets go whatever is posted, and says which request is the newest, whose thread is invited to go on. For the holder.
-    fn leave(&self, caller: Caller) -> *const Request<D> {
-        self.leaver.set(caller.0);
+    fn leave(&self) -> *const Request<D> {
         // Acquire, here and on failure: the newest request is visible; pairs with the Release in `lock_or_post`.
         let mut word = self.word.load(Ordering::Acquire);
         loop {
@@ -306,23 +306,25 @@ impl<D: Dispatch> CombinerQueue<D> {
 /// posted. Dropped, it leaves to others what is posted.
 pub(crate) struct Turn<'a, D: Dispatch> {
     replica: &'a Replica<D>,
+    /// Whether the holder has come back in time from a pause.
+    in_run: bool,
 }
 
 impl<'a, D: Dispatch> Turn<'a, D> {
     /// If nobody combines, and nobody has anything to be done.
     #[inline]
     pub(crate) fn attempt_idle(replica: &'a Replica<D>) -> Option<Self> {
-        replica.queue.try_lock_idle().then(|| Self { replica })
+        replica.queue.try_lock_idle().then(|| Self { replica, in_run: false })
     }
 
     /// If nobody combines and the caller is expected back, on the only replica: its run goes on.
     pub(crate) fn resume(replica: &'a Replica<D>, caller: Caller) -> Option<Self> {
-        (replica.is_alone() && replica.queue.try_resume(caller)).then(|| Self { replica })
+        (replica.is_alone() && replica.queue.try_resume(caller)).then(|| Self { replica, in_run: true })
     }
 
     /// If nobody combines.
     pub(crate) fn attempt(replica: &'a Replica<D>) -> Option<Self> {
-        replica.queue.try_lock().then(|| Self { replica })
+        replica.queue.try_lock().then(|| Self { replica, in_run: false })
     }
 
     /// A turn; or else `request` is posted and will be answered, by who has the turn now or by who finds the queue
@@ -331,7 +333,7 @@ impl<'a, D: Dispatch> Turn<'a, D> {
     /// # Safety
     /// `request` stays where it is until it is answered, or until the turn returned here is over.
     pub(crate) unsafe fn or_post(replica: &'a Replica<D>, request: &Request<D>, caller: Caller) -> Option<Self> {
-        replica.queue.lock_or_post(request, caller).then(|| Self { replica })
+        replica.queue.lock_or_post(request, caller).then(|| Self { replica, in_run: false })
     }
 
     pub(crate) fn replica(&self) -> &'a Replica<D> {
@@ -358,10 +360,9 @@ impl<'a, D: Dispatch> Turn<'a, D> {
             let newest = requests.into_newest().cast_mut();
             // Relaxed, both: the links that we have written are for us, who take the requests again, or for who comes after us, to
             // whom `leave` hands them on: weakened there, the model `who_makes_room_leaves_writers_posted` fails.
-            let empty = self.replica.queue.empty();
             let put = self.replica.queue.word.compare_exchange(
-                empty,
-                with(newest, empty.addr() | URGENT),
+                locked(ptr::null_mut()),
+                with(newest, LOCKED | URGENT),
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             );
@@ -411,54 +412,51 @@ impl<'a, D: Dispatch> Turn<'a, D> {
         self.replica.set_standing(Standing::Member);
     }
 
-    /// Ends the turn, whatever is posted; the caller is expected back, if it is one.
+    /// Ends the turn, whatever is posted. The caller is expected back, if it is one; else it is for who is invited to go on.
     pub(crate) fn leave(self, caller: Caller) {
-        ManuallyDrop::new(self).let_go(caller);
+        self.replica.queue.expected.set(caller.0);
     }
 
-    /// Ends the turn if nothing is posted, and the caller is not in a run.
+    /// Ends the turn if nothing is posted, and it is not in a run.
     #[inline]
     pub(crate) fn finish_idle(self) -> Result<(), Self> {
-        if self.replica.queue.try_unlock() {
-            core::mem::forget(self);
-            Ok(())
-        } else {
-            Err(self)
+        if self.in_run || !self.replica.queue.try_unlock() {
+            return Err(self);
         }
+        core::mem::forget(self);
+        Ok(())
     }
 
-    /// Ends the turn unless there is more to do: on one of several replicas anything, on the only one something urgent.
+    /// Ends the turn, unless what is posted is to be served: on one of several replicas all of it, on the only one as a [run](self#runs)
+    /// has it.
     pub(crate) fn finish(self, caller: Caller) -> Result<(), Self> {
-        self.finish_idle().or_else(|turn| turn.pause(caller))
+        self.finish_idle().or_else(|turn| turn.finish_slowly(caller))
     }
 
     /// As [`finish`](Self::finish), when the short way has failed.
-    pub(crate) fn pause(self, caller: Caller) -> Result<(), Self> {
+    pub(crate) fn finish_slowly(self, caller: Caller) -> Result<(), Self> {
         let queue = &self.replica.queue;
         let may_run = self.replica.is_alone() && caller != Caller::NONE;
-        let is_over = if may_run { queue.try_pause(caller) } else { queue.try_unlock_after_run() };
+        let is_over = if may_run { queue.try_pause(caller, self.in_run) } else { queue.try_unlock() };
         if is_over {
             core::mem::forget(self);
             return Ok(());
         }
-        if may_run && queue.interruptions.get().is_multiple_of(REIGN) {
+        if may_run && queue.interruptions.get() >= REIGN {
+            queue.interruptions.set(0);
             self.leave(Caller::NONE);
             return Ok(());
         }
         Err(self)
     }
-
-    fn let_go(&self, caller: Caller) {
-        let newest = self.replica.queue.leave(caller);
-        if !newest.is_null() {
-            // By address only: once we have let go, the request may be answered and gone.
-            crate::sync::unpark_one(Request::key_of(newest));
-        }
-    }
 }
 
 impl<D: Dispatch> Drop for Turn<'_, D> {
     fn drop(&mut self) {
-        self.let_go(Caller::NONE);
+        let newest = self.replica.queue.leave();
+        if !newest.is_null() {
+            // By address only: once we have let go, the request may be answered and gone.
+            crate::sync::unpark_one(Request::key_of(newest));
+        }
     }
 }

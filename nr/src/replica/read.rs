@@ -16,11 +16,12 @@ impl<D: Dispatch> ReplicaSet<D> {
         &self,
         replica: &Replica<D>,
         cell: &ReaderCell,
+        caller: Caller,
         input: T,
         f: impl FnOnce(&D, T) -> R,
     ) -> Result<R, Refused<T>> {
         if let Some(log) = self.log.get() {
-            if log.lacks(replica.index) && !self.catch_up_as_reader(log, replica, Caller::of(cell)) {
+            if log.lacks(replica.index) && !self.catch_up_as_reader(log, replica, caller) {
                 return Err(Refused { reason: Refusal::Removed, returned: input });
             }
         }
