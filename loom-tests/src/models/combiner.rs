@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use loom::thread;
 
 use super::{check, check_within};
-use crate::{Builder, Dispatch, NodeReplicated, ReplicaId, Replicas, Topology};
+use crate::{Builder, Dispatch, NodeReplicated, OwnedHandle, ReplicaId, Replicas, Topology};
 
 /// Gives out numbers, each once.
 #[derive(Clone, Default)]
@@ -27,6 +27,14 @@ impl Dispatch for Tickets {
 
 pub(super) fn tickets(replicas: usize, log_entries: usize) -> Arc<NodeReplicated<Tickets>> {
     Arc::new(builder(replicas).log_entries(log_entries).build(Tickets::default()).unwrap())
+}
+
+/// Handles on the first replica, made before the threads that have them: so that the search is about what they execute. To be dropped after
+/// these too.
+pub(super) fn handles<const HANDLES: usize>(replicas: usize, log_entries: usize) -> [OwnedHandle<Tickets>; HANDLES] {
+    let tickets = builder(replicas).log_entries(log_entries).build(Tickets::default()).unwrap();
+    let tickets = std::sync::Arc::new(tickets);
+    [(); HANDLES].map(|()| tickets.register_owned_on(ReplicaId::new(0)).unwrap())
 }
 
 pub(super) fn builder(replicas: usize) -> Builder {
@@ -143,13 +151,11 @@ fn request_post_answer() {
 #[test]
 fn combiner_hand_over() {
     check_within(3, || {
-        let tickets = tickets(1, 1);
-        let others = [(); 2].map(|()| {
-            let tickets = Arc::clone(&tickets);
-            thread::spawn(move || tickets.register().unwrap().execute_mut(Box::new(1)))
-        });
-        let first = tickets.register().unwrap().execute_mut(Box::new(1));
-        let mut given: Vec<u64> = others.map(|other| other.join().unwrap()).into_iter().chain([first]).collect();
+        let [mut handle, others @ ..] = handles::<3>(1, 1);
+        let others = others.map(|mut handle| thread::spawn(move || (handle.execute_mut(Box::new(1)), handle)));
+        let first = handle.execute_mut(Box::new(1));
+        let others = others.map(|other| other.join().unwrap());
+        let mut given = vec![first, others[0].0, others[1].0];
         given.sort_unstable();
         assert_eq!(given, [0, 1, 2]);
     });
@@ -162,17 +168,11 @@ fn combiner_hand_over() {
 #[test]
 fn a_run_is_interrupted() {
     check_within(3, || {
-        let tickets = tickets(1, 1);
-        let runner = {
-            let tickets = Arc::clone(&tickets);
-            thread::spawn(move || {
-                let mut handle = tickets.register().unwrap();
-                [(); 3].map(|()| handle.execute_mut(Box::new(1)))
-            })
-        };
-        let mut handle = tickets.register().unwrap();
+        let [mut handle, mut other] = handles::<2>(1, 1);
+        let runner = thread::spawn(move || ([(); 3].map(|()| other.execute_mut(Box::new(1))), other));
         let given = [(); 2].map(|()| handle.execute_mut(Box::new(1)));
-        let mut given: Vec<u64> = runner.join().unwrap().into_iter().chain(given).collect();
+        let (others, _other) = runner.join().unwrap();
+        let mut given: Vec<u64> = others.into_iter().chain(given).collect();
         given.sort_unstable();
         assert_eq!(given, [0, 1, 2, 3, 4]);
     });

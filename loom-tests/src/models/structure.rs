@@ -5,7 +5,7 @@ use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use loom::thread;
 
 use super::check_within;
-use super::combiner::tickets;
+use super::combiner::{handles, tickets};
 use crate::ReplicaId;
 
 /// A write on one replica is answered; a read on the other that begins after it sees it.
@@ -99,15 +99,12 @@ fn two_writers_through_one_entry() {
 #[test]
 fn who_makes_room_leaves_writers_posted() {
     check_within(3, || {
-        let tickets = tickets(2, 1);
-        let mut handle = tickets.register_on(ReplicaId::new(0)).unwrap();
+        let [mut handle, others @ ..] = handles::<3>(2, 1);
         assert_eq!(handle.execute_mut(Box::new(1)), 0);
-        let others = [(); 2].map(|()| {
-            let tickets = Arc::clone(&tickets);
-            thread::spawn(move || tickets.register_on(ReplicaId::new(0)).unwrap().execute_mut(Box::new(1)))
-        });
+        let others = others.map(|mut handle| thread::spawn(move || (handle.execute_mut(Box::new(1)), handle)));
         let first = handle.execute_mut(Box::new(1));
-        let mut given: Vec<u64> = others.map(|other| other.join().unwrap()).into_iter().chain([first]).collect();
+        let others = others.map(|other| other.join().unwrap());
+        let mut given = vec![first, others[0].0, others[1].0];
         given.sort_unstable();
         assert_eq!(given, [1, 2, 3]);
     });
