@@ -449,7 +449,7 @@ mod model {
         }
     }
 
-    /// In a model everything takes the same time: longer than a combiner gathers, and longer than anybody is to run.
+    /// In a model everything takes the same time: longer than a combiner gathers.
     pub(crate) struct Stopwatch;
 
     impl Stopwatch {

@@ -161,7 +161,7 @@ fn combiner_hand_over() {
     });
 }
 
-/// A writer in a run beside one that posts, insists, parks, takes over if the runner stays away, and then runs itself.
+/// A writer in a run beside one that posts, insists and parks, finds the lock free, and runs itself.
 ///
 /// Hangs if `try_pause` lets go of a word that is urgent, or if a thread parks without having insisted. Fails if `try_pause` or
 /// `try_lock` is Relaxed.

@@ -1,7 +1,7 @@
 //! Combining: one thread executes what the threads of a replica have asked for, round by round.
 //!
 //! A thread that finds the combiner lock free executes its own request and then whatever has been posted meanwhile; a
-//! thread that finds it held posts its request and waits. With a log, a round is
+//! thread that finds it held posts its request and [waits](super::wait). With a log, a round is
 //!
 //! 1. collect the requests (no more operations than the log holds; what is about the replica itself, such as to bring it up to
 //!    date, is done before; if the replica has been [removed](super::membership), they are handed back),

@@ -116,7 +116,7 @@ pub(crate) enum Standing {
 /// What has happened on a replica. Written by who has its turn, if not said otherwise.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// Operations that were a round by themselves, of a writer that found nobody combining, at once or a little later.
+    /// Operations that were a round by themselves, of a writer that found nobody combining, or was in a run.
     pub(crate) lone: Counter,
     /// The other rounds that executed operations asked of this replica.
     pub(crate) rounds: Counter,

@@ -1,41 +1,42 @@
 //! The combiner lock of a replica and the queue of requests behind it, in one word.
 //!
-//! Because the two are one atomic, "nobody combines" and "a request is posted" can't slip past each other: a request is
-//! posted only onto a lock that is held, by the very compare-and-swap that finds it held, and the holder lets go only by one
-//! that finds the queue empty. So a posted request always has somebody who owes it an answer, and no fence, no scan
-//! over threads and no timed wake-up is needed for it.
+//! Because the two are one atomic, "nobody combines" and "a request is posted" can't slip past each other: a request is posted by the very
+//! compare-and-swap that finds the lock held, and the holder lets go by one that finds the queue empty. So a posted request has
+//! somebody who owes it an answer, and no fence and no scan over threads is needed for it.
 //!
-//! No wake-up is lost: who lets go though requests are posted first does so and then unparks; a thread parks only if it finds, under the
-//! lock that the unpark takes too, that the combiner lock is held. So while requests are posted and nobody holds the lock, the thread
-//! of at least one is awake and on its way to take it. There are two exceptions to the rule that the holder serves all that is posted.
+//! There are two exceptions, in which the lock is let go although requests are posted. In both, one thread may be *expected* back: it goes
+//! first, and others post meanwhile although nobody holds the lock.
 //!
 //! # Leaving
 //!
-//! So that nobody combines for others for ever, the holder leaves after [`COMBINING_LIMIT`](crate::sync::COMBINING_LIMIT) operations though
-//! requests are posted. It is likely to be back at once with its next operation, and its caches have the structure: so it is
-//! the one who should go on, and has its answers as often as others. It is *expected*: it takes the lock together with the
-//! queue if it comes back within about a microsecond; meanwhile others post, though nobody holds the lock. After that, any of those who
-//! have posted takes it. The leaver invites the newest of them to look after that, and wakes it; one that posts after the leaver has
-//! gone invites itself.
+//! So that nobody combines for others for ever, the holder leaves after [`COMBINING_LIMIT`](crate::sync::COMBINING_LIMIT) operations. It
+//! invites the newest of those who have posted to go on, and wakes it. On one of several replicas it is expected itself: it is
+//! likely to be back at once with its next operation, and its caches have the structure. So it takes the lock together with the
+//! queue if it comes back within about a microsecond, and has its answers as often as others. Who posts meanwhile invites itself.
 //!
 //! # Runs
 //!
 //! On the only replica, an operation that takes less than a cache line's way from core to core is best executed by the thread that has
-//! the structure in its caches already: and that is the one who has written last, for its own next operation. So a holder who has
-//! executed its own does not serve at once what others have posted meanwhile; it *pauses*: lets go, and is expected back. Is it back in
-//! time, it is in a *run*: it goes on with its own operations, and others post even while nothing else is posted. The run is
-//! interrupted to serve all that is posted
+//! the structure in its caches: and that is the one who has written last, for its own next operation. So a holder who has
+//! executed its own does not serve at once what others have posted; it *pauses*: lets go, wakes nobody, and is expected back. Is
+//! it back in time, it is in a *run*: it goes on with its own operations only, and is expected even while nothing is posted. It
+//! serves all that is posted
 //!
 //! * after [`STRETCH`] operations, or
 //! * as soon as one of those who have posted insists, since it has waited for long or is about to park: it marks the word as urgent, and
-//!   nobody pauses on a word with that mark, which only goes when all that is posted is taken.
+//!   nobody pauses on a word with that mark, which goes only when all that is posted is taken.
 //!
-//! It ends when nobody has posted anything for as long again; when the runner stays away, which those who have posted look
-//! out for ([`pauses`](CombinerQueue::pauses) tells them that it was back); and after [`REIGN`] interruptions, so that
-//! others have the advantage as often.
+//! The run ends when nobody has posted anything for a stretch; when the runner stays away, which those who have posted look
+//! out for ([`wait`](super::wait)): whoever takes the lock then makes the next [`DOUBTS`] combiners serve at once; and after
+//! [`REIGN`] interruptions, when the runner leaves, so that others have the advantage as often.
 //!
-//! Nobody gets stuck by a runner that stays away: while the word is not urgent, all who have posted are awake, and take the lock
-//! when they look next. Once it is urgent, some may sleep, but the lock is let go only by serving all, or by leaving, which wakes one.
+//! # Why nobody gets stuck
+//!
+//! A thread parks only after it has insisted, and only if it finds, under the lock that an unpark takes too, that the combiner lock is held.
+//! So who parks has its request in the hands of the holder, who answers it or puts it back as urgent, or in a word that is urgent. Such a word is let
+//! go only by leaving, which first lets go and then unparks the newest. While the word is not urgent, nobody who has posted sleeps, and
+//! each looks for itself after a while whether anybody holds the lock. So while requests are posted and nobody holds the lock, the thread
+//! of at least one is awake and on its way to take it.
 
 use core::ptr;
 
@@ -48,7 +49,7 @@ use crate::sync::{AtomicPtr, DOUBTS, Hint, Ordering, REIGN, STRETCH};
 const LOCKED: usize = 1;
 /// Set in the word while somebody who has posted waits for too long already, or sleeps.
 const URGENT: usize = 2;
-/// Set in the word while the last holder has let go and goes first, if it is expected back: others post.
+/// Set in the word while nobody holds the lock, and others than who is expected post.
 const EXPECTED: usize = 4;
 const MARKS: usize = LOCKED | URGENT | EXPECTED;
 
@@ -57,21 +58,21 @@ const MARKS: usize = LOCKED | URGENT | EXPECTED;
 /// | posted | marks | meaning |
 /// |---|---|---|
 /// | none | | nobody combines |
-/// | any | `LOCKED` | somebody combines, and owes those that are posted an answer |
-/// | any | `LOCKED`, `EXPECTED` | the same, in a run |
-/// | any | `EXPECTED` | nobody combines: the last combiner has left what is posted to itself, if it is back soon, or to their threads |
+/// | any | `LOCKED` | somebody combines |
+/// | some | `EXPECTED` | nobody combines: who did has paused or left |
+/// | none | `EXPECTED` | nobody combines: who did has paused in a run |
 ///
-/// `URGENT` goes with any of these in which something is posted.
+/// `URGENT` goes with each of these in which something is posted.
 #[derive(Debug)]
 pub(crate) struct CombinerQueue<D: Dispatch> {
     word: AtomicPtr<Request<D>>,
-    /// Who is expected back. As the others, changed by the holder.
+    /// Who is expected back, if anybody is. As the others, changed by the holder.
     expected: Hint,
-    /// How often a holder has paused or tried to.
+    /// How often holders have paused, or served instead.
     pauses: Hint,
-    /// How many of those since a run was last interrupted.
+    /// How many of those since the runner has last served others.
     stretch: Hint,
-    /// How often runs were interrupted.
+    /// How often the runner has served others.
     interruptions: Hint,
     /// For how many pauses more it is unlikely that anybody is back from one in time.
     doubts: Hint,
@@ -124,8 +125,8 @@ impl<D: Dispatch> CombinerQueue<D> {
     /// Takes the lock if nobody has it and nothing is posted: what a lone writer does.
     #[inline]
     pub(crate) fn try_lock_idle(&self) -> bool {
-        // Acquire: what the previous holder did to the replica is visible; pairs with the Release of `try_unlock` and
-        // `leave`. Weakened, the model `poison_is_seen_by_whoever_is_next` fails; for the replica's data alone the fence of
+        // Acquire: what the previous holder did to the replica is visible; pairs with the Release of `try_unlock`,
+        // `try_pause` and `leave`. Weakened, the model `poison_is_seen_by_whoever_is_next` fails; for the replica's data alone the fence of
         // its lock would do. Relaxed on failure: nothing is read on the strength of it.
         self.word
             .compare_exchange(ptr::null_mut(), locked(ptr::null_mut()), Ordering::Acquire, Ordering::Relaxed)
@@ -220,14 +221,14 @@ impl<D: Dispatch> CombinerQueue<D> {
         split(self.word.load(Ordering::Relaxed)).1 & LOCKED == 0
     }
 
-    /// Whether something is posted, nobody combines, and nobody is expected back: up to whoever is invited.
+    /// Whether something is posted, nobody combines, and nobody is expected back: it is for who is invited.
     pub(crate) fn is_handed_over(&self) -> bool {
         // Relaxed: a hint.
         let (newest, marks) = split(self.word.load(Ordering::Relaxed));
         marks & LOCKED == 0 && !newest.is_null() && self.expected.get() == Caller::NONE.0
     }
 
-    /// Changes as long as a run goes on.
+    /// How often holders have paused, or served instead: changes as long as a run goes on.
     pub(crate) fn pauses(&self) -> u64 {
         self.pauses.get()
     }
