@@ -365,6 +365,31 @@ fn nobody_combines_for_ever() {
     }
 }
 
+/// Threads that write in bursts, and after each do nothing until all others have gone on: those must not wait for one that was about
+/// to go on itself.
+#[test]
+fn nobody_waits_for_a_runner_that_stays_away() {
+    const THREADS: usize = 3;
+    for replicas in [1, 2] {
+        in_configuration(&Configuration::new(replicas, Some(64)), |configuration| {
+            let nr = configuration.build(|_| Counter::default());
+            let bursts = [const { AtomicUsize::new(0) }; THREADS];
+            run_threads(THREADS, |thread| {
+                let mut handle = nr.handle(0);
+                for burst in 1..=scaled(200) {
+                    for _ in 0..100 {
+                        handle.execute_mut(Add(1));
+                    }
+                    bursts[thread].store(burst, SeqCst);
+                    while bursts.iter().any(|of_other| of_other.load(SeqCst) < burst) {
+                        std::thread::yield_now();
+                    }
+                }
+            });
+        });
+    }
+}
+
 /// A large batch needs the whole log empty at once; single operations, for which there is room all the time, must not
 /// overtake it for ever.
 #[test]
