@@ -80,7 +80,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         }
     }
 
-    /// The short way: no log, no contention, no request. A panic needs no catching: it goes straight to the caller,
+    /// The short way: no log, no request of the caller's. A panic needs no catching: it goes straight to the caller,
     /// whose operation it was. On its way it poisons, ends the write phase, leaves the turn and only then, as the parameters
     /// are ordered, drops the operation.
     #[inline]

@@ -27,14 +27,17 @@
 //!   nobody pauses on a word with that mark, which goes only when all that is posted is taken.
 //!
 //! The run ends when nobody has posted anything for a stretch; when the runner stays away, which those who have posted look
-//! out for ([`wait`](super::wait)): whoever takes the lock then makes the next [`DOUBTS`] combiners serve at once; and after
-//! [`REIGN`] interruptions, when the runner leaves, so that others have the advantage as often.
+//! out for ([`wait`](super::wait)): after that, the next [`DOUBTS`] times that somebody would pause it serves instead; and
+//! after [`REIGN`] interruptions, when the runner leaves, so that others have the advantage as often.
+//!
+//! Batches take no part in runs: who is back in time with one serves first what is posted.
 //!
 //! # Why nobody gets stuck
 //!
-//! A thread parks only after it has insisted, and only if it finds, under the lock that an unpark takes too, that the combiner lock is held.
-//! So who parks has its request in the hands of the holder, who answers it or puts it back as urgent, or in a word that is urgent. Such a word is let
-//! go only by leaving, which first lets go and then unparks the newest. While the word is not urgent, nobody who has posted sleeps, and
+//! A thread parks only after it has insisted, and only if it finds, under the lock that an unpark takes too, that the combiner lock is held;
+//! or when it has been promised an answer, by a thread that has the request in hand. So the request of one who sleeps is in the hands of the holder,
+//! who answers it or puts it back as urgent, or in a word that is urgent. Such a word is let go only by leaving, or when a turn is dropped,
+//! which first lets go and then unparks the newest. While the word is not urgent, nobody whose request is in it sleeps, and
 //! each looks for itself after a while whether anybody holds the lock. So while requests are posted and nobody holds the lock, the thread
 //! of at least one is awake and on its way to take it.
 
@@ -47,7 +50,7 @@ use crate::sync::{AtomicPtr, DOUBTS, Hint, Ordering, REIGN, STRETCH};
 
 /// Set in the word while somebody combines. Requests are aligned to more than these marks.
 const LOCKED: usize = 1;
-/// Set in the word while somebody who has posted waits for too long already, or sleeps.
+/// Set in the word while somebody whose request is in it waits for too long already, or sleeps.
 const URGENT: usize = 2;
 /// Set in the word while nobody holds the lock, and others than who is expected post.
 const EXPECTED: usize = 4;
@@ -122,7 +125,7 @@ impl<D: Dispatch> CombinerQueue<D> {
         }
     }
 
-    /// Takes the lock if nobody has it and nothing is posted: what a lone writer does.
+    /// Takes the lock if nobody has it, nothing is posted, and nobody is expected: what a lone writer does.
     #[inline]
     pub(crate) fn try_lock_idle(&self) -> bool {
         // Acquire: what the previous holder did to the replica is visible; pairs with the Release of `try_unlock`,

@@ -1,6 +1,6 @@
 //! Waiting for an answer: when a thread that has posted a request takes the combiner lock after all, and when it sleeps.
 //!
-//! While somebody combines it looks at its own request only, which nobody writes but to answer. Each look at the
+//! While somebody combines it looks at its own request only, which is written when it is taken and answered. Each look at the
 //! [queue](super::queue) takes a cache line from who works there; so it does that seldom, unless it is invited to go on.
 
 use crate::dispatch::Dispatch;
