@@ -130,11 +130,14 @@ pub fn start(mut config: Config, signals: Option<UnixStream>) -> Result<Running,
     let mut listeners = Some(listeners);
     let mut signals = Some(signals);
     let mut threads = Vec::new();
+    // Each worker has a sender until it has registered.
+    let (unregistered, all_registered) = channel::<()>();
     for (index, (poll, mailbox)) in polls.into_iter().zip(mailboxes).enumerate() {
         let server = server.clone();
         let links = links.clone();
         let listeners = listeners.take().unwrap_or_default();
         let signals = signals.take().flatten();
+        let unregistered = unregistered.clone();
         let body = move || {
             let _end = EndsAll { server: &server, links: &links };
             let registered = match chosen {
@@ -142,6 +145,7 @@ pub fn start(mut config: Config, signals: Option<UnixStream>) -> Result<Running,
                 None => server.keyspace.register_owned(),
             };
             let handle = registered.expect("a replica has room for more handles than there are workers");
+            drop(unregistered);
             let (server, links) = (server.clone(), links.clone());
             let parts = Parts { index, server: server.clone(), handle, poll, mailbox, links, listeners, signals };
             match Worker::new(parts) {
@@ -156,6 +160,9 @@ pub fn start(mut config: Config, signals: Option<UnixStream>) -> Result<Running,
         let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(body);
         threads.push(thread.map_err(refused("start a worker"))?);
     }
+    drop(unregistered);
+    // Ends, with an error, when there is no sender any more.
+    let _ = all_registered.recv();
     Ok(Running { server, links, workers: threads, addresses })
 }
 
