@@ -41,6 +41,7 @@
 //! each looks for itself after a while whether anybody holds the lock. So while requests are posted and nobody holds the lock, the thread
 //! of at least one is awake and on its way to take it.
 
+use core::mem::ManuallyDrop;
 use core::ptr;
 
 use crate::dispatch::Dispatch;
@@ -192,7 +193,9 @@ impl<D: Dispatch> CombinerQueue<D> {
     }
 
     /// Takes the lock (true), or posts `request` to who has it or is expected to take it (false).
-    fn lock_or_post(&self, request: &Request<D>, caller: Caller) -> bool {
+    ///
+    /// On one of several replicas, `invites_itself`: who posts while another is expected back looks after that.
+    fn lock_or_post(&self, request: &Request<D>, caller: Caller, invites_itself: bool) -> bool {
         // Relaxed: the exchange decides.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
@@ -206,8 +209,7 @@ impl<D: Dispatch> CombinerQueue<D> {
             } else {
                 locked(word)
             };
-            // Who has handed its run over does not take it back before whom it has invited.
-            request.set_invited(posts && !is_held && self.expected.get() != Caller::NONE.0);
+            request.set_invited(posts && !is_held && invites_itself);
             // Acquire: as in `try_lock_idle`, when we take the lock. Release: when we post, the request is visible to who
             // takes it from the queue; pairs with the Acquire in `take_posted`. Weakened, the model `request_post_answer`
             // sees the work read while it is being written. Relaxed on failure: as above.
@@ -337,7 +339,7 @@ impl<'a, D: Dispatch> Turn<'a, D> {
     /// # Safety
     /// `request` stays where it is until it is answered, or until the turn returned here is over.
     pub(crate) unsafe fn or_post(replica: &'a Replica<D>, request: &Request<D>, caller: Caller) -> Option<Self> {
-        replica.queue.lock_or_post(request, caller).then(|| Self { replica, in_run: false })
+        replica.queue.lock_or_post(request, caller, !replica.is_alone()).then(|| Self { replica, in_run: false })
     }
 
     pub(crate) fn replica(&self) -> &'a Replica<D> {
@@ -419,6 +421,15 @@ impl<'a, D: Dispatch> Turn<'a, D> {
     /// Ends the turn, whatever is posted. The caller is expected back, if it is one; else it is for who is invited to go on.
     pub(crate) fn leave(self, caller: Caller) {
         self.replica.queue.expected.set(caller.0);
+        ManuallyDrop::new(self).let_go();
+    }
+
+    fn let_go(&self) {
+        let newest = self.replica.queue.leave();
+        if !newest.is_null() {
+            // By address only: once we have let go, the request may be answered and gone.
+            crate::sync::unpark_one(Request::key_of(newest));
+        }
     }
 
     /// Ends the turn if nothing is posted, and it is not in a run.
@@ -457,10 +468,10 @@ impl<'a, D: Dispatch> Turn<'a, D> {
 
 impl<D: Dispatch> Drop for Turn<'_, D> {
     fn drop(&mut self) {
-        let newest = self.replica.queue.leave();
-        if !newest.is_null() {
-            // By address only: once we have let go, the request may be answered and gone.
-            crate::sync::unpark_one(Request::key_of(newest));
+        // A helper does not stand in the way of who is expected on one of several replicas. On the only one nobody is, after a panic.
+        if self.replica.is_alone() {
+            self.replica.queue.expected.set(Caller::NONE.0);
         }
+        self.let_go();
     }
 }
