@@ -163,8 +163,8 @@ fn combiner_hand_over() {
 
 /// A writer in a run beside one that posts, insists and parks, finds the lock free, and runs itself.
 ///
-/// Hangs if `try_pause` lets go of a word that is urgent, or if a thread parks without having insisted. Fails if `try_pause` or
-/// `try_lock` is Relaxed.
+/// Hangs if `try_pause` lets go of a word that is urgent, or if a thread parks without having insisted. Runs out of branches if
+/// `try_pause` is Relaxed.
 #[test]
 fn a_run_is_interrupted() {
     check_within(3, || {
