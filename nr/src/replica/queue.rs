@@ -128,7 +128,7 @@ impl<D: Dispatch> CombinerQueue<D> {
 
     /// Takes the lock if nobody has it, nothing is posted, and nobody is expected: what a lone writer does.
     #[inline]
-    pub(crate) fn try_lock_idle(&self) -> bool {
+    fn try_lock_idle(&self) -> bool {
         // Acquire: what the previous holder did to the replica is visible; pairs with the Release of `try_unlock`,
         // `try_pause` and `leave`. Weakened, the model `poison_is_seen_by_whoever_is_next` fails; for the replica's data alone the fence of
         // its lock would do. Relaxed on failure: nothing is read on the strength of it.
@@ -138,14 +138,15 @@ impl<D: Dispatch> CombinerQueue<D> {
     }
 
     /// Takes the lock if `caller` is expected back, whatever is posted, which stays so: the run goes on.
-    pub(crate) fn try_resume(&self, caller: Caller) -> bool {
+    fn try_resume(&self, caller: Caller) -> bool {
         // Relaxed: the exchange decides.
         let mut word = self.word.load(Ordering::Relaxed);
         loop {
             if split(word).1 & (LOCKED | EXPECTED) != EXPECTED || self.expected.get() != caller.0 {
                 return false;
             }
-            // Acquire: as in `try_lock_idle`. Relaxed on failure: as above.
+            // Acquire: as in `try_lock_idle`, since a stale hint may let a caller in where another has paused. Models don't search
+            // hints, so none fails if it is weakened. Relaxed on failure: as above.
             match self.word.compare_exchange_weak(word, locked(word), Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(now) => word = now,
