@@ -2,7 +2,7 @@
 //! allows (within the bound on preemptions that `models` names).
 //!
 //! The crate's own source is compiled here a second time, so that its private parts can be modelled as they are, with nothing made
-//! public for it and no stand-in: `sync.rs` gives them loom's atomics, cells and threads.
+//! public for it and no stand-in: `sync` gives them loom's atomics, cells and threads.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom" cargo test --release -p nr-loom-tests
@@ -37,7 +37,7 @@ mod placement_report;
 mod replica;
 #[path = "../../nr/src/stats.rs"]
 mod stats;
-#[path = "../../nr/src/sync.rs"]
+#[path = "../../nr/src/sync/mod.rs"]
 mod sync;
 #[path = "../../nr/src/topology/mod.rs"]
 pub mod topology;
