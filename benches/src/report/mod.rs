@@ -1,10 +1,11 @@
 //! The report: what sweeps have measured, as one page of pictures and tables for people, and as files for programs.
 //!
-//! `data` takes the medians over repetitions, `charts` draws, `page` puts all of it together.
+//! `data` takes the medians over repetitions, `charts` draws, `page` puts all of it together, `png` makes pixels of what was drawn.
 
 mod charts;
 mod data;
 mod page;
+mod png;
 
 use crate::sweep::record::Results;
 use clap::Args;
@@ -18,7 +19,7 @@ pub struct Options {
     /// Files of results; those of one machine are put together.
     #[arg(long = "in", value_name = "FILES", num_args = 1.., default_value = "target/sweep.jsonl")]
     pub inputs: Vec<PathBuf>,
-    /// Where the report goes: report.html with everything in it, and each picture and all figures as files.
+    /// Where the report goes: report.html with everything in it, each picture as an SVG and a PNG file, and all figures as CSV.
     #[arg(long, value_name = "FOLDER", default_value = "target/report")]
     pub out: PathBuf,
 }
@@ -51,20 +52,23 @@ pub fn report(options: &Options) -> Result<(), String> {
     sets.sort_by_key(|set| set.sessions.first().is_some_and(|session| session.machine.simulated_by.is_some()));
     let machines: Vec<data::Machine> = sets.iter().map(data::Machine::of).collect();
 
-    let write = |name: &str, text: &str| -> Result<(), String> {
+    let write = |name: &str, content: &[u8]| -> Result<(), String> {
         let path = options.out.join(name);
-        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
+        fs::write(&path, content).map_err(|error| format!("{}: {error}", path.display()))
     };
     fs::create_dir_all(&options.out).map_err(|error| format!("{}: {error}", options.out.display()))?;
     let mut pictures = Vec::new();
     let page = page::html(&machines, &mut pictures);
+    let renderer = png::Renderer::new();
     for (name, svg) in &pictures {
-        write(name, svg)?;
+        write(&format!("{name}.svg"), svg.as_bytes())?;
+        let png = renderer.render(svg).map_err(|error| format!("{name}.png: {error}"))?;
+        write(&format!("{name}.png"), &png)?;
     }
-    write("report.html", &page)?;
-    write("results.csv", &csv(&machines))?;
+    write("report.html", page.as_bytes())?;
+    write("results.csv", csv(&machines).as_bytes())?;
     let (page, pictures) = (options.out.join("report.html"), pictures.len());
-    println!("{}: one page; beside it {pictures} pictures and results.csv", page.display());
+    println!("{}: one page; beside it {pictures} pictures, each as SVG and PNG, and results.csv", page.display());
     Ok(())
 }
 
@@ -114,6 +118,7 @@ mod tests {
     use crate::sweep::machine::Machine;
     use crate::sweep::point::{Latency, Length, Measurement, Pin, Point};
     use crate::sweep::record::{Line, Outcome, Record, Session, Writer};
+    use std::collections::BTreeSet;
     use std::fs;
 
     fn measured(mops: f64) -> Outcome {
@@ -176,9 +181,13 @@ mod tests {
         let csv = fs::read_to_string(folder.join("out/results.csv")).unwrap();
         assert_eq!(csv.lines().count(), 1 + 12);
         assert!(csv.contains("\"A <machine>\",map,uniform,1000,0,10,8,nr,1,9.0000"));
-        let pictures = fs::read_dir(folder.join("out")).unwrap().flatten();
-        let pictures = pictures.filter(|file| file.path().extension().is_some_and(|extension| extension == "svg"));
-        assert!(pictures.count() >= 3);
+        let pictures = |kind: &str| {
+            let files = fs::read_dir(folder.join("out")).unwrap().flatten();
+            let files = files.filter(|file| file.path().extension().is_some_and(|extension| extension == kind));
+            files.filter_map(|file| file.path().file_stem().map(ToOwned::to_owned)).collect::<BTreeSet<_>>()
+        };
+        assert!(pictures("svg").len() >= 3);
+        assert_eq!(pictures("svg"), pictures("png"));
         let none = Options { inputs: vec![folder.join("none.jsonl")], ..options };
         assert!(report(&none).unwrap_err().contains("there are no results"));
         fs::remove_dir_all(folder).unwrap();

@@ -190,7 +190,7 @@ fn draw(page: &mut String, structure: &Structure, name: &str, pictures: &mut Pic
     page.push_str("<div class=\"pictures\">\n");
     for (what, svg) in drawn {
         page.push_str(&svg);
-        pictures.push((format!("{name}-{what}.svg"), svg));
+        pictures.push((format!("{name}-{what}"), svg));
     }
     page.push_str("</div>\n");
 }
