@@ -1,8 +1,10 @@
 //! Loom's atomics and cells, and the sizes that let a model be searched.
 
+mod atomic;
+
 use loom::sync::{Condvar, Mutex};
 
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
+pub(crate) use atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
 
 /// So few that every model meets a combiner that leaves, and a reader whose patience is at its end.
 pub(crate) const COMBINING_LIMIT: usize = 1;
@@ -11,8 +13,9 @@ pub(crate) const REIGN: u64 = 2;
 pub(crate) const DOUBTS: u64 = 1;
 pub(crate) const READER_PATIENCE: u32 = 1;
 
+#[track_caller]
 pub(crate) fn fence_after_read_modify_write() {
-    loom::sync::atomic::fence(loom::sync::atomic::Ordering::SeqCst);
+    fence(core::sync::atomic::Ordering::SeqCst);
 }
 
 /// Loom's cell; taking the value out counts as an access too.
