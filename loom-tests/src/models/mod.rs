@@ -4,6 +4,7 @@ mod combiner;
 mod log;
 mod membership;
 mod rwlock;
+mod set_once;
 mod structure;
 
 /// Runs a model over all executions with at most three preemptions, the depth at which known bugs of this kind show;

@@ -5,8 +5,8 @@ use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use loom::thread;
 
 use super::check_within;
-use super::combiner::{handles, tickets};
-use crate::ReplicaId;
+use super::combiner::{builder, handles, tickets};
+use crate::{Dispatch, ReplicaId};
 
 /// A write on one replica is answered; a read on the other that begins after it sees it.
 ///
@@ -164,5 +164,85 @@ fn combining_beside_a_reader_elsewhere() {
         assert_eq!(given, [0, 1]);
         assert!(total.load(Relaxed) <= 2);
         assert_eq!(handle.execute(()), 2);
+    });
+}
+
+/// Counts what is made and what is dropped: operations and answers, which are copies of them.
+struct Counted(std::sync::Arc<[std::sync::atomic::AtomicU64; 2]>);
+
+impl Counted {
+    fn made(counts: &std::sync::Arc<[std::sync::atomic::AtomicU64; 2]>) -> Self {
+        counts[0].fetch_add(1, Relaxed);
+        Self(std::sync::Arc::clone(counts))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0[1].fetch_add(1, Relaxed);
+    }
+}
+
+/// Answers with something that has to be dropped, too.
+#[derive(Clone)]
+struct Echo;
+
+impl Dispatch for Echo {
+    type ReadOperation<'a> = ();
+    type WriteOperation = Counted;
+    type Response = Counted;
+    fn dispatch(&self, _: ()) -> Counted {
+        unreachable!("nobody reads")
+    }
+    fn dispatch_mut(&mut self, op: &Counted) -> Counted {
+        Counted::made(&op.0)
+    }
+}
+
+/// Two threads write, each on its replica, and the structure goes while one replica, or both, lack what the other has written: the
+/// operations are dropped all the same, each once, as are the answers.
+///
+/// Fails if the log's drop leaves out what is not reclaimed.
+#[test]
+fn an_instance_goes_with_unapplied_entries() {
+    check_within(3, || {
+        let counts = std::sync::Arc::new([0; 2].map(std::sync::atomic::AtomicU64::new));
+        let echo = Arc::new(builder(2).log_entries(4).build(Echo).unwrap());
+        let writer = |replica| {
+            let (echo, op) = (Arc::clone(&echo), Counted::made(&counts));
+            move || drop(echo.register_on(ReplicaId::new(replica)).unwrap().execute_mut(op))
+        };
+        let (here, elsewhere) = (writer(0), writer(1));
+        let elsewhere = thread::spawn(elsewhere);
+        here();
+        drop(echo);
+        elsewhere.join().unwrap();
+        let [made, dropped] = [0, 1].map(|which: usize| counts[which].load(Relaxed));
+        assert!(made >= 4 && made == dropped, "{made} were made, {dropped} dropped");
+    });
+}
+
+/// A handle goes, and its reader cell with it, while others of the replica write, which look at the cells, and one more is made, which may
+/// have the same cell: the reads of both are kept from the writes.
+///
+/// Fails if a handle that goes leaves its cell as if a reader were in it (hangs).
+#[test]
+fn a_handle_goes_while_others_combine() {
+    check_within(3, || {
+        let tickets = tickets(1, 1);
+        let other = {
+            let tickets = Arc::clone(&tickets);
+            thread::spawn(move || {
+                let mut handle = tickets.register_on(ReplicaId::new(0)).unwrap();
+                let before = handle.execute(());
+                drop(handle);
+                let after = tickets.register_on(ReplicaId::new(0)).unwrap().execute(());
+                assert!(before <= after, "went back from {before} to {after}");
+            })
+        };
+        let mut handle = tickets.register_on(ReplicaId::new(0)).unwrap();
+        assert_eq!(handle.execute_mut(Box::new(1)), 0);
+        assert_eq!(handle.execute_mut(Box::new(1)), 1);
+        other.join().unwrap();
     });
 }

@@ -47,7 +47,7 @@ use queue::{CombinerQueue, Turn};
 pub(crate) use request::{Refusal, Refused};
 use request::{Request, Task};
 pub(crate) use rwlock::{ReaderCell, ReplicaLock};
-use set_once::SetOnce;
+pub(crate) use set_once::SetOnce;
 
 /// Names a replica. Those that a structure is built with are 0 to [`replicas`](crate::NodeReplicated::replicas) − 1; one that
 /// is [added](crate::NodeReplicated::add_replica) later has the least number that is free.

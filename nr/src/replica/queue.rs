@@ -145,8 +145,8 @@ impl<D: Dispatch> CombinerQueue<D> {
             if split(word).1 & (LOCKED | EXPECTED) != EXPECTED || self.expected.get() != caller.0 {
                 return false;
             }
-            // Acquire: as in `try_lock_idle`, since a stale hint may let a caller in where another has paused. Models don't search
-            // hints, so none fails if it is weakened. Relaxed on failure: as above.
+            // Acquire: as in `try_lock_idle`, since a stale hint may let a caller in where another has paused, whose operation has
+            // panicked. No model fails if it is weakened: they don't search hints. Relaxed on failure: as above.
             match self.word.compare_exchange_weak(word, locked(word), Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return true,
                 Err(now) => word = now,

@@ -30,7 +30,7 @@ impl<T> SetOnce<T> {
     /// What is there, or else `value`, which from now on is.
     pub(crate) fn get_or_set(&self, value: T) -> &T {
         let ours = Box::into_raw(Box::new(value));
-        // Release: see `get`. Acquire on failure: as in `get`.
+        // Release: see `get`. Acquire on failure: as in `get`; the model `two_set_at_once` guards both.
         let set = self.value.compare_exchange(ptr::null_mut(), ours, Ordering::Release, Ordering::Acquire);
         let value = match set {
             Ok(_) => ours,
@@ -45,8 +45,8 @@ impl<T> SetOnce<T> {
     }
 
     pub(crate) fn into_inner(self) -> Option<T> {
-        // Acquire: as in `get`.
-        let value = self.value.swap(ptr::null_mut(), Ordering::Acquire);
+        // Relaxed: nobody else has it any longer, and whoever gave it to us has seen what is there.
+        let value = self.value.swap(ptr::null_mut(), Ordering::Relaxed);
         if value.is_null() {
             return None;
         }
@@ -57,8 +57,8 @@ impl<T> SetOnce<T> {
 
 impl<T> Drop for SetOnce<T> {
     fn drop(&mut self) {
-        // Acquire: as in `get`.
-        let value = self.value.load(Ordering::Acquire);
+        // Relaxed: as in `into_inner`.
+        let value = self.value.load(Ordering::Relaxed);
         if !value.is_null() {
             // SAFETY: from `Box::into_raw`; nobody has a reference any more, since they borrow `self`.
             drop(unsafe { Box::from_raw(value) });
