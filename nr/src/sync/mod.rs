@@ -1,21 +1,25 @@
-//! The one folder that names atomics, cells, fences, parking or loom.
+//! The one folder that names atomics, cells, fences, parking, loom or shuttle.
 //!
-//! The rest of the crate is written against these names, so that the very same code runs in the model checker when
-//! `loom-tests` compiles it: that package has a feature `loom`, which this crate itself has not, so a program that sets
-//! `--cfg loom` for models of its own still gets the real thing.
+//! The rest of the crate is written against these names, so that the very same code runs in the model checker and under random schedules
+//! when `loom-tests` compiles it: that package has features `loom` and `shuttle`, which this crate itself has not, so a program that
+//! sets `--cfg loom` for models of its own still gets the real thing.
 
-#[cfg(not(all(loom, feature = "loom")))]
+#[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
 mod backoff;
 #[cfg(all(loom, feature = "loom"))]
 mod model;
-#[cfg(not(all(loom, feature = "loom")))]
+#[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
 mod parking;
-#[cfg(not(all(loom, feature = "loom")))]
+#[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
 mod real;
+#[cfg(all(feature = "shuttle", not(all(loom, feature = "loom"))))]
+mod schedule;
 
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use model::*;
-#[cfg(not(all(loom, feature = "loom")))]
+#[cfg(all(feature = "shuttle", not(all(loom, feature = "loom"))))]
+pub(crate) use schedule::*;
+#[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
 pub(crate) use {backoff::*, parking::*, real::*};
 
 pub(crate) use core::sync::atomic::Ordering;
