@@ -1,4 +1,4 @@
-//! Shuttle's atomics, a cell that notices who should not have been there, and sizes that let a few hundred operations meet everything.
+//! Shuttle's atomics, a cell that notices who should not have been there, and sizes that let a few dozen operations meet everything.
 //!
 //! All threads of a test are coroutines of one thread of the system, which go on in turn, where the schedule says so. So what is
 //! plain here needs no protection; and orderings are not checked, which is what [`model`](super) is for.
@@ -14,12 +14,12 @@ use shuttle::sync::{Condvar, Mutex};
 
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
 
-/// With five threads on a replica and a round for each two or three of them, a combiner leaves in every other test.
+/// A round serves two or three of five threads: so with the next one a combiner leaves, in nearly every scenario.
 pub(crate) const COMBINING_LIMIT: usize = 3;
-/// A runner with four operations is interrupted, and with eight its reign is over: a third of what a thread does in a test, and two thirds.
+/// Where there are runs, a thread has eight to ten operations: time to be interrupted twice, which is a reign, and to go on.
 pub(crate) const STRETCH: u64 = 3;
 pub(crate) const REIGN: u64 = 2;
-/// So many that a thread gets into the state and out of it again.
+/// Enough to get into that state and out of it again.
 pub(crate) const DOUBTS: u64 = 2;
 /// One: two write phases in a row that a reader waits for are rare enough among so few operations.
 pub(crate) const READER_PATIENCE: u32 = 1;
