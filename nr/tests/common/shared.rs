@@ -18,6 +18,8 @@ pub trait Shared<D: Dispatch>: Sync + Sized {
     /// A handle for the `n`-th thread of a test: threads are dealt out to the replicas in turn.
     fn handle(&self, n: usize) -> Self::Handle<'_>;
     fn sync(&self);
+    /// How many write operations the structure itself says it has executed, if it counts them.
+    fn counted(&self) -> Option<u64>;
     fn into_inner(self) -> D;
 }
 
@@ -27,6 +29,8 @@ pub trait SharedHandle<D: Dispatch> {
     fn execute_mut(&mut self, op: D::WriteOperation) -> D::Response;
     fn execute_mut_batch(&mut self, ops: impl IntoIterator<Item = D::WriteOperation>) -> Vec<D::Response>;
     fn read<R>(&mut self, f: impl FnOnce(&D) -> R) -> R;
+    /// Goes over to the nearest replica, where there are replicas.
+    fn rehome(&mut self) {}
 }
 
 impl<D: Dispatch + Send + Sync> Shared<D> for NodeReplicated<D> {
@@ -53,6 +57,10 @@ impl<D: Dispatch + Send + Sync> Shared<D> for NodeReplicated<D> {
         self.sync();
     }
 
+    fn counted(&self) -> Option<u64> {
+        Some(self.stats().operations())
+    }
+
     fn into_inner(self) -> D {
         self.into_inner()
     }
@@ -75,6 +83,10 @@ macro_rules! forward {
 
             fn read<R>(&mut self, f: impl FnOnce(&D) -> R) -> R {
                 self.read(f)
+            }
+
+            fn rehome(&mut self) {
+                self.rehome();
             }
         }
     };
@@ -113,6 +125,10 @@ impl<D: Dispatch + Send + Sync> Shared<D> for Reference<D> {
     }
 
     fn sync(&self) {}
+
+    fn counted(&self) -> Option<u64> {
+        None
+    }
 
     fn into_inner(self) -> D {
         self.0.into_inner().expect("no reference is poisoned")
@@ -213,6 +229,10 @@ impl<D: Dispatch + Clone + Send + Sync + 'static> Shared<D> for Elastic<D> {
 
     fn sync(&self) {
         self.structure.sync();
+    }
+
+    fn counted(&self) -> Option<u64> {
+        Some(self.structure.stats().operations())
     }
 
     fn into_inner(self) -> D {

@@ -1,0 +1,103 @@
+//! Threads that go through rounds together, until it is time or one of them finds a violation.
+//!
+//! All begin a round at once, so that their operations meet; when all have ended it, one of them can look at what the round
+//! as a whole has to satisfy, in memory that is used again by the next. A violation is a panic of whoever finds it.
+
+use crate::common::text_of;
+use crate::program::tally::{Limit, Tally};
+use std::hint;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use std::thread;
+
+/// What the threads of one run share.
+pub struct Rounds<'a> {
+    threads: usize,
+    tally: &'a Tally,
+    limit: &'a Limit<'a>,
+    arrived: AtomicUsize,
+    /// How often all have met.
+    meetings: AtomicUsize,
+    rounds: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl<'a> Rounds<'a> {
+    pub fn new(threads: usize, tally: &'a Tally, limit: &'a Limit<'a>) -> Self {
+        Self {
+            threads,
+            tally,
+            limit,
+            arrived: AtomicUsize::new(0),
+            meetings: AtomicUsize::new(0),
+            rounds: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    pub fn tally(&self) -> &Tally {
+        self.tally
+    }
+
+    /// Runs `body(0)` to `body(threads - 1)`, each on its own thread. The first panic ends all at their next meeting, and is
+    /// the result.
+    pub fn run(&self, body: impl Fn(usize) + Sync) -> Result<(), String> {
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..self.threads)
+                .map(|thread| {
+                    let body = &body;
+                    scope.spawn(move || {
+                        let ended = catch_unwind(AssertUnwindSafe(|| body(thread)));
+                        ended.map_err(|panic| {
+                            self.over.store(true, SeqCst);
+                            format!("thread {thread}: {}", text_of(&*panic))
+                        })
+                    })
+                })
+                .collect();
+            let ended = threads.into_iter().map(|thread| thread.join().expect("a panic is caught within"));
+            // All of them are waited for.
+            ended.fold(Ok(()), Result::and)
+        })
+    }
+
+    /// Begins a round, when all are there; false if there is none, since it is time or there was a violation.
+    pub fn begin(&self) -> bool {
+        self.meet(|| {
+            let rounds = self.rounds.fetch_add(1, Relaxed);
+            if self.limit.is_reached(rounds) {
+                self.over.store(true, SeqCst);
+            }
+        });
+        !self.over.load(SeqCst)
+    }
+
+    /// Ends it, when all are there: the last one there runs `settle` while the others wait.
+    pub fn end(&self, operations: usize, settle: impl FnOnce()) {
+        self.tally.operations.fetch_add(operations as u64, Relaxed);
+        self.meet(|| {
+            if !self.over.load(SeqCst) {
+                settle();
+            }
+        });
+    }
+
+    /// Waits until all threads are there, without sleeping: when they go on, they all do so within the shortest time.
+    fn meet(&self, last_one: impl FnOnce()) {
+        let meeting = self.meetings.load(SeqCst);
+        if self.arrived.fetch_add(1, SeqCst) + 1 == self.threads {
+            last_one();
+            self.arrived.store(0, SeqCst);
+            self.meetings.store(meeting + 1, SeqCst);
+            return;
+        }
+        let mut turns = 0;
+        while self.meetings.load(SeqCst) == meeting && !self.over.load(SeqCst) {
+            turns += 1;
+            match turns % 64 {
+                0 => thread::yield_now(),
+                _ => hint::spin_loop(),
+            }
+        }
+    }
+}
