@@ -13,7 +13,8 @@ use std::sync::{Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
-/// Each body on the reference, on the crate, and on the crate while replicas come and go.
+/// Each body on the reference, on the crate, and on the crate while replicas come and go. For as long as wanted, and decided by another
+/// judge as well, the program `soak` checks the same.
 macro_rules! everywhere {
     ($($body:ident: $data:ty),+ $(,)?) => {
         both! { $($body: $data),+ }
@@ -27,17 +28,6 @@ macro_rules! everywhere {
                     for_each_configuration(super::$body::<Elastic<$data>>);
                 }
             )+
-
-            /// `NR_SOAK_MINUTES=10 cargo test --release -p node-replicated --test linearizability -- --ignored --nocapture`
-            #[test]
-            #[ignore = "takes as long as NR_SOAK_MINUTES says"]
-            fn soak() {
-                for_minutes(|| {
-                    $(
-                        for_each_configuration(super::$body::<Elastic<$data>>);
-                    )+
-                });
-            }
         }
     };
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Configuration, Elastic, Shared, Watchdog, for_minutes};
+use common::{Configuration, Elastic, Shared, Watchdog};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -146,18 +146,6 @@ fn replicas_come_and_go_under_load() {
 #[test]
 fn replicas_come_and_go_with_a_tiny_log() {
     under_load(1, 3, Duration::from_millis(500));
-}
-
-/// The long run: `NR_SOAK_MINUTES=10 cargo test --release -p node-replicated --test membership -- --ignored soak --nocapture`
-#[test]
-#[ignore = "takes as long as NR_SOAK_MINUTES says"]
-fn soak() {
-    let sizes = [(1, 3), (8, 2), (64, 4), (4096, 8)];
-    let mut sizes = sizes.into_iter().cycle();
-    for_minutes(|| {
-        let (entries, threads) = sizes.next().expect("there is no end to them");
-        under_load(entries, threads, Duration::from_secs(5));
-    });
 }
 
 /// Handles are had at any moment, of the nearest replica, even if that goes just then.

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use shared::{Elastic, Reference, Shared, SharedHandle};
 
@@ -151,18 +151,6 @@ impl Watchdog {
 pub fn scaled(default: usize) -> usize {
     let scale = std::env::var("NR_TEST_SCALE").ok().and_then(|s| s.parse::<f64>().ok()).unwrap_or(1.0);
     ((default as f64 * scale) as usize).max(1)
-}
-
-/// Runs `round` again and again, for as many minutes as `NR_SOAK_MINUTES` says, and tells how it goes.
-pub fn for_minutes(mut round: impl FnMut()) {
-    let minutes = std::env::var("NR_SOAK_MINUTES").ok().and_then(|minutes| minutes.parse().ok()).unwrap_or(1.0);
-    let start = Instant::now();
-    let mut rounds = 0;
-    while start.elapsed().as_secs_f64() < 60.0 * minutes {
-        round();
-        rounds += 1;
-        println!("{:.0} s: {rounds} rounds, no violation", start.elapsed().as_secs_f64());
-    }
 }
 
 /// Runs `body(0)` to `body(threads - 1)`, each on its own thread, all starting together; hands back what they return.

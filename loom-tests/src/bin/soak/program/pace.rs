@@ -44,7 +44,7 @@ impl Pace {
         match self {
             Self::Spins => spin(),
             Self::Yields if one_in(4) => thread::yield_now(),
-            Self::FirstSleeps if one_in(8) => thread::sleep(Duration::from_micros(20)),
+            Self::FirstSleeps if one_in(16) => thread::sleep(Duration::from_micros(20)),
             _ => {}
         }
     }

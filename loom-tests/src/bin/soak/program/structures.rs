@@ -94,6 +94,8 @@ impl Structure for Map {
 /// What can be done to a queue, a stack and a priority queue.
 #[derive(Clone, Debug)]
 pub enum Put {
+    /// Answers with the length before it. The more an answer tells, the fewer orders a decider has to try: if pushes told nothing, any
+    /// order of all that were concurrent might turn out to be the right one much later.
     Push(u32),
     Pop,
 }
@@ -147,7 +149,7 @@ impl Structure for Queue {
         match *op {
             Put::Push(value) => {
                 self.0.push_back(value);
-                None
+                Some(self.0.len() as u32 - 1)
             }
             Put::Pop => self.0.pop_front(),
         }
@@ -185,7 +187,7 @@ impl Structure for Stack {
         match *op {
             Put::Push(value) => {
                 self.0.push(value);
-                None
+                Some(self.0.len() as u32 - 1)
             }
             Put::Pop => self.0.pop(),
         }
@@ -239,7 +241,7 @@ impl Structure for PriorityQueue {
         match *op {
             PriorityPut::Push { priority, value } => {
                 self.0.insert((priority, value));
-                None
+                Some(self.0.len() as u32 - 1)
             }
             PriorityPut::Pop => self.0.pop_first().map(|(_, value)| value),
         }

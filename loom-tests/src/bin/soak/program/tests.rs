@@ -36,7 +36,7 @@ fn verdict<C: Check, F: Fault>(rounds: usize) -> Result<(), String> {
         configuration: Configuration::new(2, Some(4)),
         elastic: false,
         pace: Pace::Yields,
-        threads: 4,
+        threads: 8,
         mix: Mix::Half,
         crowded: false,
         seed: 1,
@@ -72,7 +72,9 @@ finds! {
         => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
     windows_on_a_counter: Windows<Counter, SMALL>
         => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
-    wide_windows: Windows<Map, WIDE>
+    wide_windows_on_a_map: Windows<Map, WIDE>
+        => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
+    wide_windows_on_a_queue: Windows<Queue, WIDE>
         => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
     fetch_add: FetchAdd
         => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;

@@ -16,7 +16,7 @@ use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 
 /// How many calls a thread makes in a round.
-const CALLS: usize = 256;
+const CALLS: usize = 64;
 
 /// The most that anybody has seen or written: whoever looks at it and then at the structure must see as much.
 ///
