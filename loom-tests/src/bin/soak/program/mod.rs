@@ -55,6 +55,9 @@ struct Options {
     list: bool,
 }
 
+/// Long rounds: it takes time to meet.
+const CALLS: usize = 4096;
+
 /// Nothing moves for so long: nothing will.
 const STANDSTILL: Duration = Duration::from_secs(120);
 
@@ -100,7 +103,7 @@ fn soak(options: &Options) -> Result<usize, String> {
                 let setting = Setting::random(&mut random, options.threads.map(|threads| threads as usize));
                 board.set_running(format!("{}, {setting}", CHECKS[*check].name));
                 let deadline = Some((Instant::now() + slice).min(start + whole));
-                let limit = Limit { deadline, rounds: None, stop };
+                let limit = Limit { deadline, rounds: None, calls: CALLS, stop };
                 if let Err(violation) = CHECKS[*check].run(&setting, &board.tallies[*check], &limit) {
                     found.send(violation).expect("there is somebody who listens");
                 }

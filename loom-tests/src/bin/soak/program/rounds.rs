@@ -8,6 +8,7 @@ use crate::program::tally::{Limit, Tally};
 use std::hint;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use std::sync::{Condvar, Mutex};
 use std::thread;
 
 /// What the threads of one run share.
@@ -20,6 +21,8 @@ pub struct Rounds<'a> {
     meetings: AtomicUsize,
     rounds: AtomicUsize,
     over: AtomicBool,
+    asleep: Mutex<()>,
+    wake_up: Condvar,
 }
 
 impl<'a> Rounds<'a> {
@@ -32,6 +35,8 @@ impl<'a> Rounds<'a> {
             meetings: AtomicUsize::new(0),
             rounds: AtomicUsize::new(0),
             over: AtomicBool::new(false),
+            asleep: Mutex::new(()),
+            wake_up: Condvar::new(),
         }
     }
 
@@ -49,7 +54,7 @@ impl<'a> Rounds<'a> {
                     scope.spawn(move || {
                         let ended = catch_unwind(AssertUnwindSafe(|| body(thread)));
                         ended.map_err(|panic| {
-                            self.over.store(true, SeqCst);
+                            self.stop();
                             format!("thread {thread}: {}", text_of(&*panic))
                         })
                     })
@@ -72,9 +77,25 @@ impl<'a> Rounds<'a> {
         !self.over.load(SeqCst)
     }
 
-    /// Ends it, when all are there: the last one there runs `settle` while the others wait.
-    pub fn end(&self, operations: usize, settle: impl FnOnce()) {
-        self.tally.operations.fetch_add(operations as u64, Relaxed);
+    /// The calls of a thread in a long round. They are counted here.
+    pub fn calls(&self) -> impl Iterator<Item = usize> {
+        let stretches = (0..self.most_calls() / STRETCH).take_while(|stretch| *stretch == 0 || !self.limit.is_past());
+        stretches.flat_map(|_| {
+            self.count(STRETCH);
+            0..STRETCH
+        })
+    }
+
+    pub fn most_calls(&self) -> usize {
+        self.limit.calls
+    }
+
+    pub fn count(&self, calls: usize) {
+        self.tally.operations.fetch_add(calls as u64, Relaxed);
+    }
+
+    /// Ends a round, when all are there: the last one there runs `settle` while the others wait.
+    pub fn end(&self, settle: impl FnOnce()) {
         self.meet(|| {
             if !self.over.load(SeqCst) {
                 settle();
@@ -82,22 +103,44 @@ impl<'a> Rounds<'a> {
         });
     }
 
-    /// Waits until all threads are there, without sleeping: when they go on, they all do so within the shortest time.
+    /// Waits until all threads are there.
     fn meet(&self, last_one: impl FnOnce()) {
         let meeting = self.meetings.load(SeqCst);
         if self.arrived.fetch_add(1, SeqCst) + 1 == self.threads {
             last_one();
             self.arrived.store(0, SeqCst);
             self.meetings.store(meeting + 1, SeqCst);
-            return;
+            return self.wake();
         }
-        let mut turns = 0;
-        while self.meetings.load(SeqCst) == meeting && !self.over.load(SeqCst) {
-            turns += 1;
-            match turns % 64 {
-                0 => thread::yield_now(),
+        let is_on = || self.meetings.load(SeqCst) == meeting && !self.over.load(SeqCst);
+        // Those who are awake go on at the same moment.
+        for turn in 0..PATIENCE {
+            if !is_on() {
+                return;
+            }
+            match turn % 64 {
+                63 => thread::yield_now(),
                 _ => hint::spin_loop(),
             }
         }
+        let asleep = self.asleep.lock().expect("nobody panics with it");
+        drop(self.wake_up.wait_while(asleep, |()| is_on()));
+    }
+
+    /// What the sleepers wait for has changed.
+    fn wake(&self) {
+        drop(self.asleep.lock());
+        self.wake_up.notify_all();
+    }
+
+    /// No other round.
+    fn stop(&self) {
+        self.over.store(true, SeqCst);
+        self.wake();
     }
 }
+
+/// After so many calls a thread looks whether it is time.
+const STRETCH: usize = 64;
+/// How often a thread looks before it sleeps.
+const PATIENCE: usize = 64 * 32;

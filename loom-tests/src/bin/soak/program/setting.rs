@@ -4,6 +4,9 @@ use crate::common::{Configuration, Random, configurations};
 use crate::program::pace::Pace;
 use std::fmt;
 
+/// The most operations in a batch.
+pub const MAX_BATCH: usize = 4;
+
 /// One way to run a check.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
@@ -77,7 +80,7 @@ impl Setting {
     /// How many operations the next write is to be: 1 is not a batch.
     pub fn batch(&self, random: &mut Random) -> usize {
         match random.one_in(4) {
-            true => 1 + random.below(self.configuration.batch_of(4)),
+            true => 1 + random.below(self.configuration.batch_of(MAX_BATCH)),
             false => 1,
         }
     }

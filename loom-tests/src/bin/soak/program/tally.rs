@@ -35,18 +35,23 @@ impl Tally {
     }
 }
 
-/// When a run ends.
+/// When a run ends, and how long its rounds are.
 pub struct Limit<'a> {
     pub deadline: Option<Instant>,
     pub rounds: Option<usize>,
+    /// How many calls a thread makes in a round of a check that needs no short ones.
+    pub calls: usize,
     /// Raised to end it at once.
     pub stop: &'a AtomicBool,
 }
 
 impl Limit<'_> {
     pub fn is_reached(&self, rounds: usize) -> bool {
-        self.stop.load(Relaxed)
-            || self.rounds.is_some_and(|most| rounds >= most)
-            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.rounds.is_some_and(|most| rounds >= most) || self.is_past()
+    }
+
+    /// Whether it is time to end even in the midst of a round.
+    pub fn is_past(&self) -> bool {
+        self.stop.load(Relaxed) || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }

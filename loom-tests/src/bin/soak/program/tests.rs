@@ -13,7 +13,7 @@ use crate::common::{Configuration, Random, Watchdog, scaled};
 use std::sync::atomic::AtomicBool;
 
 fn after(rounds: usize, stop: &AtomicBool) -> Limit<'_> {
-    Limit { deadline: None, rounds: Some(rounds), stop }
+    Limit { deadline: None, rounds: Some(rounds), calls: 64, stop }
 }
 
 /// As the program does, for a few rounds in each of some settings.
@@ -22,7 +22,7 @@ fn a_short_run_finds_nothing() {
     let mut random = Random::new(1);
     let stop = AtomicBool::new(false);
     for check in &CHECKS {
-        for _ in 0..scaled(6) {
+        for _ in 0..scaled(3) {
             let setting = Setting::random(&mut random, None);
             let _watchdog = Watchdog::new(&format!("{}, {setting}", check.name));
             check.run(&setting, &Tally::default(), &after(8, &stop)).unwrap();

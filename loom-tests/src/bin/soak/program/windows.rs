@@ -6,7 +6,7 @@ use crate::program::check::{Check, agree_on_count};
 use crate::program::deciders::{by_search, by_stateright};
 use crate::program::pace::Paced;
 use crate::program::rounds::Rounds;
-use crate::program::setting::Setting;
+use crate::program::setting::{MAX_BATCH, Setting};
 use crate::program::structures::{Change, FRESH, Several, Structure, What};
 use crate::program::window::{Answer, Call, Window};
 use std::marker::PhantomData;
@@ -53,8 +53,7 @@ impl<S: Structure, const IS_WIDE: bool> Check for Windows<S, IS_WIDE> {
             while rounds.begin() {
                 let events: Vec<_> = (0..steps)
                     .map(|step| {
-                        // A call has four values at most.
-                        let fresh = FRESH + 4 * (thread * steps + step) as u32;
+                        let fresh = FRESH + MAX_BATCH as u32 * (thread * steps + step) as u32;
                         let call = random_call(setting, thread, fresh, &mut random);
                         writes += call.writes();
                         // So that others come between, where there are fewer processors than threads.
@@ -64,8 +63,9 @@ impl<S: Structure, const IS_WIDE: bool> Check for Windows<S, IS_WIDE> {
                         clock.record(thread, call, |call| perform(&mut handle, object, call))
                     })
                     .collect();
+                rounds.count(events.len());
                 window_of(object).events.extend(events);
-                rounds.end(steps, || {});
+                rounds.end(|| {});
                 if thread % in_group == 0 {
                     let initial = S::random(&mut random);
                     handle.execute_mut(Change { object, what: What::Renew(initial.clone()) });

@@ -1,6 +1,5 @@
 //! Accounts, between which money moves.
 
-use super::CALLS;
 use crate::common::{Random, Shared, SharedHandle, check};
 use crate::program::check::{Check, agree_on_count};
 use crate::program::pace::Paced;
@@ -80,7 +79,7 @@ impl Check for Accounts {
             let mut random = setting.random_of(thread);
             let mut writes = 0;
             while rounds.begin() {
-                for _ in 0..CALLS {
+                for _ in rounds.calls() {
                     if setting.writes(thread, &mut random) {
                         let amounts = amounts(setting.batch(&mut random), &mut random);
                         writes += amounts.len().max(1);
@@ -93,7 +92,7 @@ impl Check for Accounts {
                         check!(total == 0, "a read finds {total}");
                     }
                 }
-                rounds.end(CALLS, || {});
+                rounds.end(|| {});
             }
             written.fetch_add(writes as u64, Relaxed);
         })?;

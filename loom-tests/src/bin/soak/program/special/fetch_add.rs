@@ -1,12 +1,12 @@
 //! A counter.
 
-use super::{CALLS, HighWater, Once};
+use super::{HighWater, Once};
 use crate::common::structures::{Add, Counter, Get};
 use crate::common::{Shared, SharedHandle, check};
 use crate::program::check::{Check, agree_on_count};
 use crate::program::pace::Paced;
 use crate::program::rounds::Rounds;
-use crate::program::setting::Setting;
+use crate::program::setting::{MAX_BATCH, Setting};
 
 /// The answers of all threads are 0, 1, 2 and so on, each once; those of a batch follow each other; and no operation that begins after
 /// another has returned, on whichever replicas, sees less.
@@ -21,12 +21,12 @@ impl Check for FetchAdd {
 
     fn run<S: Shared<Paced<Counter>>>(setting: &Setting, shared: S, rounds: &Rounds<'_>) -> Result<(), String> {
         let seen = HighWater::default();
-        let answers = Once::new(4 * CALLS * setting.threads);
+        let answers = Once::new(MAX_BATCH * rounds.most_calls() * setting.threads);
         rounds.run(|thread| {
             let mut handle = shared.handle(setting.replica_of(thread));
             let mut random = setting.random_of(thread);
             while rounds.begin() {
-                for _ in 0..CALLS {
+                for _ in rounds.calls() {
                     let before = seen.get();
                     let next = if setting.writes(thread, &mut random) {
                         let positions = match setting.batch(&mut random) {
@@ -47,7 +47,7 @@ impl Check for FetchAdd {
                     };
                     seen.raise(next);
                 }
-                rounds.end(CALLS, || answers.settle());
+                rounds.end(|| answers.settle());
             }
         })?;
         agree_on_count(&shared, answers.settled())?;

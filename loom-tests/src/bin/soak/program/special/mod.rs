@@ -15,9 +15,6 @@ use crate::common::check;
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 
-/// How many calls a thread makes in a round.
-const CALLS: usize = 64;
-
 /// The most that anybody has seen or written: whoever looks at it and then at the structure must see as much.
 ///
 /// What passes from thread to thread by it is no more ordered than it has to be for that, lest it hide what the structure fails to order.

@@ -1,12 +1,12 @@
 //! A queue.
 
-use super::{CALLS, HighWater, Once};
+use super::{HighWater, Once};
 use crate::common::structures::{Front, Queue, QueueWrite};
 use crate::common::{Shared, SharedHandle, check};
 use crate::program::check::{Check, agree_on_count};
 use crate::program::pace::Paced;
 use crate::program::rounds::Rounds;
-use crate::program::setting::Setting;
+use crate::program::setting::{MAX_BATCH, Setting};
 use crossbeam_utils::CachePadded;
 use std::sync::atomic::{AtomicU64, Ordering::*};
 
@@ -40,8 +40,8 @@ struct Known {
 }
 
 impl Known {
-    fn new(producers: usize) -> Self {
-        let new = || Items { pushed: AtomicU64::new(0), out: HighWater::default(), each: Once::new(4 * CALLS) };
+    fn new(producers: usize, most_items: usize) -> Self {
+        let new = || Items { pushed: AtomicU64::new(0), out: HighWater::default(), each: Once::new(most_items) };
         Self { items: (0..producers).map(|_| new()).collect(), stock: Stock::default() }
     }
 
@@ -118,12 +118,12 @@ impl Check for Producers {
     }
 
     fn run<S: Shared<Paced<Queue>>>(setting: &Setting, shared: S, rounds: &Rounds<'_>) -> Result<(), String> {
-        let known = Known::new(setting.threads);
+        let known = Known::new(setting.threads, MAX_BATCH * rounds.most_calls());
         rounds.run(|thread| {
             let mut handle = shared.handle(setting.replica_of(thread));
             let mut random = setting.random_of(thread);
             while rounds.begin() {
-                for _ in 0..CALLS {
+                for _ in rounds.calls() {
                     if setting.writes(thread, &mut random) {
                         let len = setting.batch(&mut random);
                         known.push(&mut handle, thread, len);
@@ -135,7 +135,7 @@ impl Check for Producers {
                         }
                     }
                 }
-                rounds.end(CALLS, || {
+                rounds.end(|| {
                     while known.pop(&mut handle) {}
                     known.settle();
                 });

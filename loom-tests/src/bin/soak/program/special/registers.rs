@@ -1,6 +1,6 @@
 //! Registers, each with one writer.
 
-use super::{CALLS, HighWater};
+use super::HighWater;
 use crate::common::{Shared, SharedHandle, check};
 use crate::program::check::{Check, agree_on_count};
 use crate::program::pace::Paced;
@@ -92,7 +92,7 @@ impl Check for Registers {
             let mut random = setting.random_of(thread);
             let mut last = 0;
             while rounds.begin() {
-                for _ in 0..CALLS {
+                for _ in rounds.calls() {
                     if setting.writes(thread, &mut random) {
                         let len = setting.batch(&mut random) as u64;
                         let values = last + 1..=last + len;
@@ -127,7 +127,7 @@ impl Check for Registers {
                     }
                 }
                 handle.rehome();
-                rounds.end(CALLS, || {});
+                rounds.end(|| {});
             }
         })?;
         agree_on_count(&shared, bounds.iter().map(|bounds| bounds.written.load(Relaxed)).sum())
