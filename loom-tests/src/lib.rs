@@ -73,7 +73,7 @@ pub mod topology;
 
 pub use builder::{Builder, Replicas};
 pub use dispatch::Dispatch;
-pub use error::{AddReplicaError, BuildError, ExecuteError, RegisterError, RemoveReplicaError};
+pub use error::{AddReplicaError, BuildError, CheckReplicasError, ExecuteError, RegisterError, RemoveReplicaError};
 pub use handle::{Handle, OwnedHandle};
 pub use node_replicated::NodeReplicated;
 pub use placement::Place;

@@ -206,6 +206,29 @@ impl fmt::Display for AddReplicaError {
 
 impl Error for AddReplicaError {}
 
+/// What is wrong with the replicas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CheckReplicasError<F> {
+    /// They differ, though each has executed the same operations: the structure breaks
+    /// [the contract](crate::Dispatch#the-contract-determinism).
+    #[non_exhaustive]
+    Differ {
+        /// The fingerprint of each replica, in the order of their ids.
+        fingerprints: Vec<(ReplicaId, F)>,
+    },
+}
+
+impl<F: fmt::Debug> fmt::Display for CheckReplicasError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Differ { fingerprints } = self;
+        f.write_str("the replicas differ, though each has executed the same operations (see Dispatch's contract):")?;
+        fingerprints.iter().try_for_each(|(id, fingerprint)| write!(f, "\n  {id}: {fingerprint:?}"))
+    }
+}
+
+impl<F: fmt::Debug> Error for CheckReplicasError<F> {}
+
 /// Why no replica was removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

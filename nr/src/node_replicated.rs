@@ -7,7 +7,7 @@ use core::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::builder::Builder;
 use crate::dispatch::Dispatch;
-use crate::error::{AddReplicaError, RegisterError, RemoveReplicaError};
+use crate::error::{AddReplicaError, CheckReplicasError, RegisterError, RemoveReplicaError};
 use crate::handle::{Handle, OwnedHandle};
 use crate::placement::{Place, Placement};
 use crate::placement_report::PlacementReport;
@@ -311,6 +311,65 @@ impl<D: Dispatch> NodeReplicated<D> {
     /// caller had its answer then. Takes part in combining, so it may run other threads' operations, and waits for those under way.
     pub fn sync(&self) {
         self.set.sync();
+    }
+
+    /// Compares the replicas while the structure is in use: takes the `fingerprint` of each in the same state, up to date, and gives it if
+    /// all have the same. For a structure that keeps [the contract](Dispatch#the-contract-determinism) that is always so.
+    ///
+    /// What a fingerprint is made of decides what is compared: all that operations can find out about the structure, at best in a canonical
+    /// form. A sum over the entries of a map, or a sorted copy of them, is one; what depends on the iteration order of a map is one only
+    /// if operations depend on that too.
+    ///
+    /// Linearizable: the state is that at some moment during the call. With one replica there is nothing to compare, and its fingerprint is
+    /// given. Works on a poisoned structure too, and helps to decide whether to [`clear_poison`](Self::clear_poison).
+    ///
+    /// # Cost
+    /// Brings every replica up to date, and takes the fingerprints one after the other, on the calling thread. With several replicas **writes
+    /// wait** from the beginning to the end, on all of them, and so do [`add_replica`](Self::add_replica) and
+    /// [`remove_replica`](Self::remove_replica); reads go on. With one replica its writes wait for the fingerprint.
+    ///
+    /// Must not be called from where [`add_replica`](Self::add_replica) mustn't; and neither `fingerprint` nor the fingerprint's `Drop`
+    /// may use the structure.
+    ///
+    /// # Errors
+    /// [`CheckReplicasError::Differ`], with the fingerprint of each replica.
+    ///
+    /// # Panics
+    /// If `fingerprint` does; the structure goes on as if nothing had happened.
+    ///
+    /// ```
+    /// use nr::{Dispatch, NodeReplicated, Replicas};
+    ///
+    /// # #[derive(Clone)]
+    /// struct Log(Vec<u64>);
+    ///
+    /// impl Dispatch for Log {
+    ///     type ReadOperation<'a> = usize;
+    ///     type WriteOperation = u64;
+    ///     type Response = Option<u64>;
+    ///     fn dispatch(&self, index: usize) -> Option<u64> { self.0.get(index).copied() }
+    ///     fn dispatch_mut(&mut self, entry: &u64) -> Option<u64> {
+    ///         let address = &raw const *self as u64;            // another one on each replica
+    ///         self.0.push(entry ^ address);
+    ///         None
+    ///     }
+    /// }
+    ///
+    /// let log = nr::Builder::default().replicas(Replicas::Count(2.try_into()?)).build(Log(vec![]))?;
+    /// log.check_replicas(|log| log.0.clone())?;
+    /// log.register()?.execute_mut(7);
+    /// let error = log.check_replicas(|log| log.0.clone()).unwrap_err();
+    /// println!("{error}");
+    /// # assert!(error.to_string().contains("\n  replica 1: ["), "{error}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn check_replicas<F: PartialEq>(&self, fingerprint: impl FnMut(&D) -> F) -> Result<F, CheckReplicasError<F>> {
+        let mut fingerprints = self.set.look_at_all(fingerprint);
+        let (_, first) = &fingerprints[0];
+        if fingerprints[1..].iter().any(|(_, other)| other != first) {
+            return Err(CheckReplicasError::Differ { fingerprints });
+        }
+        Ok(fingerprints.swap_remove(0).1)
     }
 
     /// What has happened so far. The numbers are read one by one while the structure goes on working.

@@ -1,5 +1,6 @@
 //! One file a part. Each model says which weakening makes it fail: seen by making it and running the model.
 
+mod check;
 mod combiner;
 mod log;
 mod membership;

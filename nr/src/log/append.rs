@@ -55,10 +55,24 @@ impl<Op> Log<Op> {
         }
     }
 
-    /// Queues up, after [`try_reserve`](Self::try_reserve) found no room. The ticket has to be used: others wait for it.
+    /// Queues up, after [`try_reserve`](Self::try_reserve) found no room. The ticket has to be used, or discarded when its turn
+    /// has come: others wait for it.
     pub(crate) fn draw_ticket(&self) -> Ticket {
         // Relaxed: courtesy, see `try_reserve`.
         Ticket(self.append.drawn.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether the ticket's turn has come: nobody else reserves anything who knows of it.
+    pub(crate) fn serves(&self, ticket: Ticket) -> bool {
+        // Relaxed: courtesy, see `try_reserve`.
+        self.append.serving.load(Ordering::Relaxed) == ticket.0
+    }
+
+    /// Lets the next one have its turn. For the holder of the ticket that is served.
+    pub(crate) fn discard_ticket(&self, ticket: Ticket) {
+        debug_assert!(self.serves(ticket));
+        // Relaxed: courtesy, see `try_reserve`.
+        self.append.serving.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Moves an operation to its reserved position, for every replica to see.

@@ -40,7 +40,7 @@ use crossbeam_utils::CachePadded;
 
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-pub(crate) use append::Reservation;
+pub(crate) use append::{Reservation, Ticket};
 pub(crate) use entry::Entry;
 pub(crate) use reclaim::Garbage;
 pub(crate) use replay::{PREFETCH_DISTANCE, Published};

@@ -191,10 +191,10 @@ fn wait_for_turn<D: Dispatch>(place: &Replica<D>) -> Turn<'_, D> {
 }
 
 /// The right to let replicas in and out.
-struct Membership<'a>(&'a AtomicBool);
+pub(crate) struct Membership<'a>(&'a AtomicBool);
 
 impl<'a> Membership<'a> {
-    fn lock(held: &'a AtomicBool) -> Self {
+    pub(crate) fn lock(held: &'a AtomicBool) -> Self {
         let backoff = Backoff::new();
         // Acquire: what the previous holder did is visible. Weakened, the model `two_newcomers_take_two_places` finds one.
         while held.swap(true, Ordering::Acquire) {

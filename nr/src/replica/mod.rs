@@ -7,6 +7,7 @@
 //! * [`wait`]: what a thread does until its request is answered;
 //! * [`help`]: what is done for replicas that lag behind;
 //! * [`membership`]: how replicas come and go;
+//! * [`check`]: looking at all of them in one state;
 //! * [`memory`]: on which node their memory is;
 //! * [`rwlock`]: the lock that readers share and replay takes alone;
 //! * [`read`]: when a local read may run;
@@ -15,6 +16,7 @@
 //! Locks are taken in one order: combiner lock, then the write side of the same replica's `rwlock`. A thread that holds a
 //! combiner lock takes another replica's only by trying ([`help`]), so there is no cycle. Readers hold no combiner lock.
 
+mod check;
 mod combiner;
 mod help;
 mod membership;
@@ -242,7 +244,7 @@ pub(crate) struct ReplicaSet<D: Dispatch> {
     processors: usize,
     /// Filled from the front.
     replicas: Box<[SetOnce<Replica<D>>]>,
-    /// Held by who lets a replica in or out.
+    /// Held by who lets a replica in or out, or wants none to come or go.
     membership: AtomicBool,
     /// How often one has come or gone.
     changes: AtomicU64,
