@@ -14,7 +14,8 @@
 /// * state shared between the replicas: an `Arc<AtomicU64>` inside the structure, a static.
 ///
 /// What needs such a value takes it *into the operation*: read the clock first, then carry the time. A structure that breaks
-/// the contract stays memory-safe, but its replicas drift apart.
+/// the contract stays memory-safe, but its replicas drift apart. `nr::testing::check_deterministic`, with the feature `testing`, finds out
+/// in a test whether it does; [`check_replicas`](crate::NodeReplicated::check_replicas) does in a structure that is in use.
 ///
 /// # Threads
 ///

@@ -65,6 +65,12 @@
 //! * **Panics** in user code reach the thread whose operation it was; nobody hangs; see [`PanicPolicy`].
 //! * **Memory**: the replicas, the log, a page per replica and 128 bytes per replica and processor, and nothing per handle.
 //!
+//! # Testing your structure
+//!
+//! With the feature `testing`, `nr::testing::check_deterministic` executes random operations on several copies of a structure and names the first
+//! after which they differ, and `nr::testing::check_linearizable` has threads use it through replicas at once and compares that with the
+//! bare structure. [`NodeReplicated::check_replicas`] compares the replicas of a structure in use.
+//!
 //! # Features
 //!
 //! * `std` (default): parking, catching panics, the machine's topology, memory on the right node, and pinning. Without it the crate is
@@ -72,6 +78,7 @@
 //!   waiting is spinning, a panic in [`Dispatch::dispatch_mut`] that would have to be carried to another thread or replica
 //!   aborts, [`Topology::detect`] finds a single node, and memory is placed by who implements [`topology::memory::PlaceMemory`].
 //! * `hwloc`: `Topology::detect_with_hwloc`, through the C library of that name, which has to be there with its headers.
+//! * `testing`: the module `testing`, for your tests: see above. Needs `std`, and the crate `fastrand`.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -89,6 +96,8 @@ mod placement_report;
 mod replica;
 mod stats;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod topology;
 
 pub use builder::{Builder, Replicas};

@@ -50,6 +50,20 @@ impl Counter {
     }
 }
 
+/// Gives out moments, in one order for all threads.
+#[cfg(feature = "testing")]
+#[derive(Debug, Default)]
+pub(crate) struct Clock(core::sync::atomic::AtomicU64);
+
+#[cfg(feature = "testing")]
+impl Clock {
+    /// A moment after all those that have been given out.
+    pub(crate) fn now(&self) -> u64 {
+        // AcqRel: what a thread does before its moment happens before what another does after a later one.
+        self.0.fetch_add(1, Ordering::AcqRel)
+    }
+}
+
 /// A number that only speed depends on: any value is right at any time, so it orders nothing, and is left out of the models' search.
 #[derive(Debug, Default)]
 pub(crate) struct Hint(core::sync::atomic::AtomicU64);
