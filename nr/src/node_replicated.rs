@@ -29,6 +29,9 @@ use crate::topology::Topology;
 /// that nobody uses keeps up to half a log of operations waiting; of operations that own something (that have a
 /// `Drop`), some 500.
 ///
+/// If there is no memory for the log, that is an error of who makes it ([`Builder::build`], [`add_replica`](Self::add_replica)). If there is
+/// none for anything else the process ends, as it does elsewhere in Rust.
+///
 /// # Examples
 ///
 /// ```

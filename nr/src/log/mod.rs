@@ -35,6 +35,7 @@ mod replay;
 mod ring;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use crossbeam_utils::CachePadded;
 
@@ -83,6 +84,9 @@ impl<Op> Log<Op> {
     /// A log with room for `replicas` replicas, none of which takes part yet.
     pub(crate) fn new(plan: &LogPlan, replicas: usize) -> Result<Self, OutOfMemory> {
         debug_assert!(plan.entries.is_power_of_two());
+        let mut applied = Vec::new();
+        applied.try_reserve_exact(replicas).map_err(|_| OutOfMemory)?;
+        applied.extend((0..replicas).map(|_| CachePadded::new(AtomicU64::new(NOBODY))));
         Ok(Self {
             entries: Ring::new(plan)?,
             append: CachePadded::new(AppendLine {
@@ -92,7 +96,7 @@ impl<Op> Log<Op> {
             }),
             completed: CachePadded::new(AtomicU64::new(0)),
             reclaim: CachePadded::new(ReclaimLine { reclaimed: AtomicU64::new(0), busy: AtomicBool::new(false) }),
-            applied: (0..replicas).map(|_| CachePadded::new(AtomicU64::new(NOBODY))).collect(),
+            applied: applied.into_boxed_slice(),
             used: AtomicU32::new(0),
         })
     }
