@@ -35,14 +35,22 @@
 //!
 //! Every scenario says which faults it has been seen to find.
 //!
+//! # Preemption
+//!
+//! Without `--cfg loom` the same source is compiled with the processor's own atomics and an observer of each step: there the tests of
+//! `preemption` see what becomes of the others while a thread is stopped, at whatever step.
+//!
 //! [loom]: https://docs.rs/loom
 //! [shuttle]: https://docs.rs/shuttle
 
 // Under schedules the crate is tested from outside; its unit tests are run where it is real.
-#![cfg(any(loom, all(feature = "shuttle", not(test))))]
+#![cfg(any(loom, all(feature = "shuttle", not(test)), all(test, feature = "preemption", not(feature = "shuttle"))))]
 #![allow(dead_code, reason = "each model uses a part of the crate")]
 
 extern crate alloc;
+// For what these tests share with those of the crate.
+#[cfg(not(loom))]
+extern crate self as nr;
 
 #[path = "../../nr/src/builder.rs"]
 mod builder;
@@ -84,3 +92,5 @@ pub use topology::{Topology, TopologyError};
 
 #[cfg(all(loom, test))]
 mod models;
+#[cfg(all(test, not(loom)))]
+mod preemption;

@@ -1,7 +1,7 @@
 //! The one folder that names atomics, cells, fences, parking, loom or shuttle.
 //!
 //! The rest of the crate is written against these names, so that the very same code runs in the model checker and under random schedules
-//! when `loom-tests` compiles it: that package has features `loom` and `shuttle`, which this crate itself has not, so a program that
+//! when `loom-tests` compiles it: that package has features `loom`, `shuttle` and `preemption`, which this crate itself has not, so a program that
 //! sets `--cfg loom` for models of its own still gets the real thing.
 
 #[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
@@ -10,10 +10,14 @@ mod backoff;
 mod model;
 #[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
 mod parking;
+#[cfg(all(feature = "preemption", not(any(loom, feature = "shuttle"))))]
+mod preemption;
 #[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
 mod real;
 #[cfg(all(feature = "shuttle", not(all(loom, feature = "loom"))))]
 mod schedule;
+#[cfg(nr_thread_sanitizer)]
+mod thread_sanitizer;
 
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use model::*;
@@ -21,6 +25,12 @@ pub(crate) use model::*;
 pub(crate) use schedule::*;
 #[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
 pub(crate) use {backoff::*, parking::*, real::*};
+
+// Named, so that they go before the others.
+#[cfg(all(feature = "preemption", not(any(loom, feature = "shuttle"))))]
+pub(crate) use preemption::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, UnsafeCell, observe, park};
+#[cfg(nr_thread_sanitizer)]
+pub(crate) use thread_sanitizer::{AtomicU32, AtomicU64, AtomicUsize, fence, fence_after_read_modify_write};
 
 pub(crate) use core::sync::atomic::Ordering;
 

@@ -1,5 +1,6 @@
 //! The processor's own atomics and cells, and the sizes that serve it.
 
+#[allow(unused_imports, reason = "a tool may have its own instead")]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, fence};
 
 /// How many operations a thread executes for others before it leaves the rest to them: few enough that its own caller
@@ -21,6 +22,7 @@ pub(crate) const READER_PATIENCE: u32 = 4;
 /// locked instruction, is a full fence by itself, so all that is left to do is to keep the compiler from moving
 /// the check up; `mfence` on top would cost twice the instruction that it follows. Elsewhere it is the fence that
 /// the memory model asks for.
+#[allow(dead_code, reason = "as above")]
 #[inline(always)]
 pub(crate) fn fence_after_read_modify_write() {
     use core::sync::atomic::Ordering::SeqCst;
