@@ -7,25 +7,52 @@
 #[path = "../../nr/tests/common/mod.rs"]
 mod common;
 
+use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::sync::AtomicBool;
 use crate::{Builder, Dispatch, NodeReplicated, OwnedHandle, Place, ReplicaId, Topology};
 use common::{Configuration, CountDownOnDrop, MANY_THREADS, Random, Watchdog, run_threads, scaled};
 
 /// How long a thread is stopped where others may have to wait for it.
-const MOMENT: Duration = Duration::from_millis(2);
+const MOMENT: Duration = Duration::from_millis(1);
 /// A thread that makes no step for so long sleeps. (If it was slow, fewer places are tried.)
 const SLEEP: Duration = Duration::from_millis(10);
 
 /// The numbers of the operations, in the order in which they were executed.
-#[derive(Clone, Default)]
-struct History(Vec<usize>);
+struct History {
+    numbers: Vec<usize>,
+    /// An operation is under way: to be seen by nobody. To look at it and to change it are steps.
+    is_changing: AtomicBool,
+}
+
+impl Clone for History {
+    fn clone(&self) -> Self {
+        self.look();
+        Self::new(self.numbers.clone())
+    }
+}
+
+impl History {
+    fn new(numbers: Vec<usize>) -> Self {
+        Self { numbers, is_changing: AtomicBool::new(false) }
+    }
+
+    /// It stands still under whoever looks at it.
+    fn look(&self) -> usize {
+        let before = self.numbers.len();
+        assert!(!self.is_changing.load(SeqCst), "seen in the middle of an operation");
+        assert_eq!(self.numbers.len(), before, "changed under a reader");
+        before
+    }
+}
 
 /// An operation that counts its drops.
 struct Operation {
@@ -51,15 +78,17 @@ impl Dispatch for History {
     type Response = usize;
 
     fn dispatch(&self, (): ()) -> usize {
-        self.0.len()
+        self.look()
     }
 
     fn dispatch_mut(&mut self, operation: &Operation) -> usize {
+        self.is_changing.store(true, SeqCst);
         if let Some(gate) = &operation.gate {
             gate.pass();
         }
-        self.0.push(operation.number);
-        self.0.len() - 1
+        self.numbers.push(operation.number);
+        self.is_changing.store(false, SeqCst);
+        self.numbers.len() - 1
     }
 }
 
@@ -115,9 +144,11 @@ type Prepare = fn(&Arc<World>) -> Work;
 impl World {
     /// For that many operations.
     fn new(replicas: usize, log_entries: usize, most: usize) -> Arc<Self> {
-        let builder: Builder = Configuration::new(replicas, Some(log_entries)).builder().topology(Topology::single());
+        let builder: Builder = Configuration::new(replicas, Some(log_entries))
+            .builder()
+            .topology(Topology::from_nodes(std::iter::once(0..8)).unwrap());
         Arc::new(Self {
-            structure: Arc::new(builder.build(History::default()).unwrap()),
+            structure: Arc::new(builder.build(History::new(Vec::new())).unwrap()),
             dropped: Arc::new(Dropped((0..most).map(|_| AtomicU32::new(0)).collect())),
             made: AtomicUsize::new(0),
             answers: Mutex::new(Vec::new()),
@@ -197,9 +228,9 @@ impl World {
         let Self { structure, dropped, made, answers, .. } = Arc::into_inner(self).expect("nobody is left");
         structure.sync();
         let made = made.into_inner();
-        let history = structure.register().unwrap().read(|history| history.0.clone());
+        let history = structure.register().unwrap().read(|history| history.numbers.clone());
         for id in structure.replica_ids() {
-            let other = structure.register_on(id).unwrap().read(|history| history.0.clone());
+            let other = structure.register_on(id).unwrap().read(|history| history.numbers.clone());
             assert_eq!(history, other, "{id} differs");
         }
         let mut numbers = history.clone();
@@ -209,7 +240,7 @@ impl World {
             assert_eq!(history[position], number, "the answer of another");
         }
         assert!(structure.stats().replicas.iter().all(|replica| replica.handles == 0), "no handle is left");
-        assert_eq!(Arc::into_inner(structure).expect("no handle is left").into_inner().0, history);
+        assert_eq!(Arc::into_inner(structure).expect("no handle is left").into_inner().numbers, history);
         for (number, times) in dropped.0.iter().take(made).enumerate() {
             assert_eq!(times.load(SeqCst), 1, "operation {number} was not dropped once");
         }
@@ -223,7 +254,7 @@ struct Scenario<'a> {
     log_entries: usize,
     /// What the thread does that is stopped.
     stopped: &'a dyn Fn(&Arc<World>) -> Work,
-    /// What others do meanwhile, on a thread of their own.
+    /// What others do meanwhile.
     others: Prepare,
     /// Whether they are promised to go on while the thread is stopped before that step of its trace.
     promised: fn(&Trace, usize) -> bool,
@@ -266,60 +297,86 @@ impl Trace {
     }
 }
 
-/// Where a thread is stopped.
-#[derive(Clone, Copy)]
-enum Stop {
-    /// Before the step of that number.
-    At(usize),
-    /// Before the first step at that place.
-    First(&'static Location<'static>),
-}
+/// A thread's steps.
+type Places = Vec<&'static Location<'static>>;
 
 impl Scenario<'_> {
     /// Tries all steps of what a thread does alone.
     fn sweep(&self) {
-        let places = self.run(None, true);
+        let watchdog = Watchdog::new(self.name);
+        let places = self.stop_before(usize::MAX, false);
         let trace = Trace::new(&places);
         let promises = (0..places.len()).filter(|&step| (self.promised)(&trace, step)).count();
         println!("{}: {} steps, at {promises} of them others are promised to go on", self.name, places.len());
         assert!(!places.is_empty());
-        for step in 0..places.len() {
-            let _watchdog = Watchdog::new(&format!("{}: stopped before step {step}, {}", self.name, places[step]));
-            self.run(Some(Stop::At(step)), (self.promised)(&trace, step));
+        for (step, place) in places.iter().enumerate() {
+            watchdog.watch(format!("{}: stopped before step {step}, {place}", self.name));
+            self.stop_before(step, (self.promised)(&trace, step));
         }
     }
 
-    /// Tries all places that a thread comes to while it waits, once each. The others are promised to go on.
+    /// Stops this thread before that step, if it comes to it, and has the others work. Who is promised to go on does so on this very
+    /// thread, which therefore does nothing else meanwhile.
+    fn stop_before(&self, at: usize, promised: bool) -> Places {
+        let world = World::new(self.replicas, self.log_entries, 64);
+        let (stopped, others) = ((self.stopped)(&world), (self.others)(&world));
+        let places = Rc::new(RefCell::new(Places::new()));
+        let waiting = Rc::new(Cell::new(None));
+        let observer = {
+            let (places, waiting, mut others) = (Rc::clone(&places), Rc::clone(&waiting), Some(others));
+            move |place| {
+                let step = places.borrow().len();
+                places.borrow_mut().push(place);
+                match others.take_if(|_| step == at) {
+                    None => {}
+                    Some(others) if promised => others(),
+                    Some(others) => {
+                        let (done, are_done) = mpsc::channel::<()>();
+                        waiting.set(Some(thread::spawn(move || {
+                            others();
+                            drop(done);
+                        })));
+                        let _ = are_done.recv_timeout(MOMENT);
+                    }
+                }
+            }
+        };
+        crate::sync::observe(observer);
+        stopped();
+        crate::sync::unobserve();
+        if let Some(others) = waiting.take() {
+            others.join().unwrap();
+        }
+        self.end(world);
+        Rc::into_inner(places).expect("nobody observes").into_inner()
+    }
+
+    /// Tries all places that a thread comes to while it waits for somebody who is held up, once each. The others are promised to go on.
     fn sweep_places(&self) {
-        let mut places = self.run(None, true);
+        let watchdog = Watchdog::new(self.name);
+        let mut places = self.stop_at(None);
         places.sort_unstable();
         places.dedup();
         println!("{}: {} places", self.name, places.len());
         assert!(!places.is_empty());
         for place in places {
-            let _watchdog = Watchdog::new(&format!("{}: stopped at {place}", self.name));
-            self.run(Some(Stop::First(place)), true);
+            watchdog.watch(format!("{}: stopped at {place}", self.name));
+            self.stop_at(Some(place));
         }
     }
 
-    /// Runs the others while the thread is stopped. Gives the places of the steps that it has made.
-    fn run(&self, stop: Option<Stop>, promised: bool) -> Vec<&'static Location<'static>> {
+    /// Stops a thread when it comes to that place, and has the others work; or else as soon as it sleeps.
+    fn stop_at(&self, stop: Option<&'static Location<'static>>) -> Places {
         let world = World::new(self.replicas, self.log_entries, 64);
         let (stopped, others) = ((self.stopped)(&world), (self.others)(&world));
-        let places = Arc::new(Mutex::new(Vec::new()));
+        let places = Arc::new(Mutex::new(Places::new()));
         let (tell, is_stopped) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel::<()>();
         let observer = {
             let (places, mut tell) = (Arc::clone(&places), Some(tell));
             move |place| {
-                let step = places.lock().unwrap().len();
                 places.lock().unwrap().push(place);
-                let is_here = match stop {
-                    None => false,
-                    Some(Stop::At(at)) => step == at,
-                    Some(Stop::First(first)) => place == first,
-                };
-                if let Some(tell) = tell.take_if(|_| is_here) {
+                if let Some(tell) = tell.take_if(|_| stop == Some(place)) {
                     tell.send(()).unwrap();
                     may_go_on.recv().unwrap();
                 }
@@ -329,30 +386,27 @@ impl Scenario<'_> {
             crate::sync::observe(observer);
             stopped();
         });
-        // Until it is stopped, or has come to its end, or sleeps: since it waits for the others.
-        let steps = || places.lock().unwrap().len();
-        let mut before = steps();
-        while is_stopped.recv_timeout(SLEEP) == Err(RecvTimeoutError::Timeout) && before != steps() {
-            before = steps();
+        // Who waits for room in the log sleeps for moments only: that is long enough to have come to all places.
+        let mut before = None;
+        for _ in 0..10 {
+            let steps = places.lock().unwrap().len();
+            if is_stopped.recv_timeout(SLEEP) != Err(RecvTimeoutError::Timeout) || before.replace(steps) == Some(steps)
+            {
+                break;
+            }
         }
-        let (done, are_done) = mpsc::channel::<()>();
-        let others = thread::spawn(move || {
-            others();
-            drop(done);
-        });
-        if promised {
-            // Until `done` is dropped.
-            let _ = are_done.recv();
-        } else {
-            let _ = are_done.recv_timeout(MOMENT);
-        }
+        others();
         // Unless it is at its end.
         let _ = go_on.send(());
         thread.join().unwrap();
-        others.join().unwrap();
+        self.end(world);
+        Arc::into_inner(places).unwrap().into_inner().unwrap()
+    }
+
+    /// All are done.
+    fn end(&self, world: Arc<World>) {
         (0..self.replicas).for_each(|_| world.everything(&mut world.structure.register_owned().unwrap()));
         world.check();
-        Arc::into_inner(places).unwrap().into_inner().unwrap()
     }
 }
 

@@ -28,7 +28,9 @@ pub(crate) use {backoff::*, parking::*, real::*};
 
 // Named, so that they go before the others.
 #[cfg(all(feature = "preemption", not(any(loom, feature = "shuttle"))))]
-pub(crate) use preemption::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, UnsafeCell, observe, park};
+pub(crate) use preemption::{
+    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, UnsafeCell, observe, park, unobserve,
+};
 #[cfg(nr_thread_sanitizer)]
 pub(crate) use thread_sanitizer::{AtomicU32, AtomicU64, AtomicUsize, fence, fence_after_read_modify_write};
 

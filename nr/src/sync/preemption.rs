@@ -22,8 +22,13 @@ pub(crate) fn observe(observer: impl FnMut(&'static Location<'static>) + 'static
     OBSERVER.set(Some(Box::new(observer)));
 }
 
+/// Ends that.
+pub(crate) fn unobserve() {
+    OBSERVER.set(None);
+}
+
 /// Runs `work` without the observer.
-pub(crate) fn unobserved<R>(work: impl FnOnce() -> R) -> R {
+fn unobserved<R>(work: impl FnOnce() -> R) -> R {
     let observer = OBSERVER.take();
     let result = work();
     OBSERVER.set(observer);

@@ -121,7 +121,7 @@ pub fn in_configuration(configuration: &Configuration, test: impl FnOnce(&Config
 
 /// Ends the whole process with a message when what it watches over takes so long that it must be hanging.
 pub struct Watchdog {
-    alive: mpsc::Sender<()>,
+    next: mpsc::Sender<String>,
 }
 
 impl Watchdog {
@@ -129,21 +129,32 @@ impl Watchdog {
     const PATIENCE: Duration = Duration::from_secs(120);
 
     pub fn new(what: &str) -> Self {
-        let (alive, watched) = mpsc::channel();
+        let (next, watched) = mpsc::channel();
         let test = thread::current().name().unwrap_or("unnamed test").to_owned();
-        let what = what.to_owned();
+        let mut what = what.to_owned();
         thread::spawn(move || {
-            if watched.recv_timeout(Self::PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                // Straight to the file: what is printed by `eprintln!` would be captured, and lost in the abort.
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "\nHANG: test `{test}` with {what} made no end within {:?}; aborting the test binary",
-                    Self::PATIENCE
-                );
-                std::process::abort();
+            loop {
+                match watched.recv_timeout(Self::PATIENCE) {
+                    Ok(next) => what = next,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => {
+                        // Straight to the file: what is printed by `eprintln!` would be captured, and lost in the abort.
+                        let _ = writeln!(
+                            std::io::stderr(),
+                            "\nHANG: test `{test}` with {what} made no end within {:?}; aborting the test binary",
+                            Self::PATIENCE
+                        );
+                        std::process::abort();
+                    }
+                }
             }
         });
-        Self { alive }
+        Self { next }
+    }
+
+    /// What it watches over from now on.
+    pub fn watch(&self, what: String) {
+        self.next.send(what).expect("a watchdog waits until it is dropped");
     }
 }
 
