@@ -698,7 +698,19 @@ fn who_waits_for_an_answer_stops_nobody() {
         |world| on(world, 0, |world, handle| world.write_batch(handle, 2)),
         |world| with(world, |world| world.structure.sync()),
     ];
-    for (replicas, log_entries) in [(1, 4), (2, 64)] {
+    let others: [Prepare; 2] = [
+        |world| {
+            on(world, 0, |world, handle| {
+                world.let_go();
+                world.everything(handle);
+            })
+        },
+        // Nobody comes after that one.
+        |world| with(world, World::let_go),
+    ];
+    for (replicas, log_entries, others) in
+        [(1, 4, others[0]), (1, 4, others[1]), (2, 64, others[0]), (2, 64, others[1])]
+    {
         for call in calls {
             Scenario {
                 name: "waiting for an answer",
@@ -708,12 +720,7 @@ fn who_waits_for_an_answer_stops_nobody() {
                     world.hold_up(|world, gate| world.write_one(&mut world.handle(0), world.operation(Some(gate))));
                     call(world)
                 },
-                others: |world| {
-                    on(world, 0, |world, handle| {
-                        world.let_go();
-                        world.everything(handle);
-                    })
-                },
+                others,
                 promised: always,
             }
             .sweep_places();

@@ -285,7 +285,7 @@ fn threads_that_end_without_a_word() {
         fn dispatch_mut(&mut self, op: &Tracked) -> u64 {
             self.0[op.number].fetch_add(1, SeqCst);
             self.1 += 1;
-            if op.number % 5 == 0 {
+            if op.number.is_multiple_of(5) {
                 throw();
             }
             self.1
@@ -304,7 +304,7 @@ fn threads_that_end_without_a_word() {
                 let mut handle = nr.register().expect("a handle");
                 for number in (thread * each..).take(each) {
                     let answer = catch_unwind(AssertUnwindSafe(|| handle.execute_mut(ledger.op(number))));
-                    check!(answer.is_err() == (number % 5 == 0), "operation {number}");
+                    check!(answer.is_err() == number.is_multiple_of(5), "operation {number}");
                 }
             } else if thread == steady {
                 for number in (steady * each..).take(passing) {
@@ -359,7 +359,7 @@ fn ten_thousand_handles_from_all_sides() {
                 // In another order than they came, and some after others have come again.
                 while let Some(handle) = handles.pop() {
                     drop(handle);
-                    if handles.len() % 3 == 0 {
+                    if handles.len().is_multiple_of(3) {
                         drop(nr.register().expect("a handle"));
                     }
                 }

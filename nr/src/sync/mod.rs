@@ -32,7 +32,9 @@ pub(crate) use preemption::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, UnsafeCell, observe, park, unobserve,
 };
 #[cfg(nr_thread_sanitizer)]
-pub(crate) use thread_sanitizer::{AtomicU32, AtomicU64, AtomicUsize, fence, fence_after_read_modify_write};
+pub(crate) use thread_sanitizer::{AtomicU32, AtomicU64, AtomicUsize};
+#[cfg(all(nr_thread_sanitizer, nr_thread_sanitizer = "fences"))]
+pub(crate) use thread_sanitizer::{fence, fence_after_read_modify_write};
 
 pub(crate) use core::sync::atomic::Ordering;
 
