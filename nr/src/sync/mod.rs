@@ -1,40 +1,23 @@
 //! The one folder that names atomics, cells, fences, parking, loom or shuttle.
 //!
-//! The rest of the crate is written against these names, so that the very same code runs in the model checker and under random schedules
-//! when `loom-tests` compiles it: that package has features `loom`, `shuttle` and `preemption`, which this crate itself has not, so a program that
-//! sets `--cfg loom` for models of its own still gets the real thing.
+//! The rest of the crate is written against these names, so that the very same code runs in the model checker, under random schedules, and
+//! with threads that are stopped at any step, when `loom-tests` compiles it: that package has the features `loom`, `shuttle` and
+//! `preemption`, which this crate itself has not, so a program that sets `--cfg loom` for models of its own still gets the real thing.
 
-#[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
-mod backoff;
 #[cfg(all(loom, feature = "loom"))]
 mod model;
-#[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
-mod parking;
-#[cfg(all(feature = "preemption", not(any(loom, feature = "shuttle"))))]
-mod preemption;
-#[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
-mod real;
-#[cfg(all(feature = "shuttle", not(all(loom, feature = "loom"))))]
-mod schedule;
-#[cfg(nr_thread_sanitizer)]
-mod thread_sanitizer;
-
 #[cfg(all(loom, feature = "loom"))]
 pub(crate) use model::*;
+
+#[cfg(all(feature = "shuttle", not(all(loom, feature = "loom"))))]
+mod schedule;
 #[cfg(all(feature = "shuttle", not(all(loom, feature = "loom"))))]
 pub(crate) use schedule::*;
-#[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
-pub(crate) use {backoff::*, parking::*, real::*};
 
-// Named, so that they go before the others.
-#[cfg(all(feature = "preemption", not(any(loom, feature = "shuttle"))))]
-pub(crate) use preemption::{
-    AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, UnsafeCell, observe, park, unobserve,
-};
-#[cfg(nr_thread_sanitizer)]
-pub(crate) use thread_sanitizer::{AtomicU32, AtomicU64, AtomicUsize};
-#[cfg(all(nr_thread_sanitizer, nr_thread_sanitizer = "fences"))]
-pub(crate) use thread_sanitizer::{fence, fence_after_read_modify_write};
+#[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
+mod real;
+#[cfg(not(any(all(loom, feature = "loom"), feature = "shuttle")))]
+pub(crate) use real::*;
 
 pub(crate) use core::sync::atomic::Ordering;
 

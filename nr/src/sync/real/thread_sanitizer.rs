@@ -11,7 +11,7 @@
 use core::ops::Deref;
 use core::sync::atomic;
 
-use super::Ordering;
+use crate::sync::Ordering;
 
 macro_rules! with_maximum {
     ($($name:ident: $value:ty),+) => {$(

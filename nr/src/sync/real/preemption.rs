@@ -9,7 +9,7 @@ use std::boxed::Box;
 use std::cell::Cell;
 use std::thread_local;
 
-use super::{parking, real};
+use super::{parking, processor};
 
 type Observer = Box<dyn FnMut(&'static Location<'static>)>;
 
@@ -82,11 +82,11 @@ impl<T> AtomicPtr<T> {
 
 /// A cell, each use of which is a step.
 #[derive(Debug)]
-pub(crate) struct UnsafeCell<T>(real::UnsafeCell<T>);
+pub(crate) struct UnsafeCell<T>(processor::UnsafeCell<T>);
 
 impl<T> UnsafeCell<T> {
     pub(crate) const fn new(value: T) -> Self {
-        Self(real::UnsafeCell::new(value))
+        Self(processor::UnsafeCell::new(value))
     }
 
     #[track_caller]
