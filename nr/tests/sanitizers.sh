@@ -21,7 +21,7 @@
 # What ThreadSanitizer can and can't tell. It follows acquire and release from atomic to atomic; so it sees data that two threads use
 # with nothing between, in whichever of the schedules that it meets, and it sees an ordering that is too weak for the data. It does not know
 # that stores may be seen late: a missing fence, or a wake-up that is lost, is for the loom models. It takes no notice of fences, nor of
-# `fetch_max`; nr/src/sync/thread_sanitizer.rs says what it is given instead. And it knows of the standard library only if that is built for
+# `fetch_max`; nr/src/sync/real/thread_sanitizer.rs says what it is given instead. And it knows of the standard library only if that is built for
 # it, which takes rust-src. Without, threads that meet in a channel, a barrier or the end of a scope seem not to: then only small.rs is run,
 # whose threads meet in the structure and are joined, and the test harness's own channel is suppressed.
 set -euo pipefail

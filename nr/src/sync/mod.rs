@@ -56,7 +56,8 @@ pub(crate) struct Clock(core::sync::atomic::AtomicU64);
 impl Clock {
     /// A moment after all those that have been given out.
     pub(crate) fn now(&self) -> u64 {
-        // AcqRel: what a thread does before its moment happens before what another does after a later one.
+        // AcqRel: what a thread does before its moment happens before what another does after a later one. No model fails if it is
+        // weaker: it is for users' tests, and models have a clock of their own.
         self.0.fetch_add(1, Ordering::AcqRel)
     }
 }

@@ -246,7 +246,8 @@ fn comment_above(lines: &[&str], line: usize) -> String {
         }
         let words: Vec<&str> = lines[at..end].iter().map(|line| line.trim_start().trim_start_matches("// ")).collect();
         let comment = words.join(" ");
-        let speaks = ["Relaxed", "Acquire", "Release", "fence", "Fence"].iter().any(|word| comment.contains(word));
+        let speaks =
+            ["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst", "fence"].iter().any(|word| comment.contains(word));
         if speaks && !comment.starts_with("SAFETY") {
             return comment;
         }
@@ -267,7 +268,7 @@ impl Queue {
         // AcqRel: all of it.
         self.word
             .compare_exchange(word, 0, Ordering::AcqRel, Ordering::Acquire);
-        // A fence: for the next look.
+        // The fence: for the next look.
         fence_after_read_modify_write();
         let order = 1.cmp(2) == Ordering::Less;
     }
@@ -295,7 +296,7 @@ mod tests {
         let expected: Vec<_> = expected.map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned())).into();
         assert_eq!(names, expected);
         assert_eq!(found[0].comment, "Relaxed: the exchange decides.");
-        assert_eq!(found[2].comment, "A fence: for the next look.");
+        assert_eq!(found[2].comment, "The fence: for the next look.");
         assert_eq!(found[3].comment, "", "that of another function is not its");
         assert_eq!(found[0].weakenings(), []);
         assert_eq!(found[1].weakenings(), [(0, "Acquire"), (0, "Release"), (1, "Relaxed")]);
