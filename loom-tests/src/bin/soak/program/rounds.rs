@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use std::sync::{Condvar, Mutex};
 use std::thread;
 
-/// What the threads of one run share.
+/// What the threads of one run share. All threads meet on it between rounds, so that there `SeqCst` costs nothing that counts.
 pub struct Rounds<'a> {
     threads: usize,
     tally: &'a Tally,

@@ -58,28 +58,34 @@ macro_rules! finds {
     )+};
 }
 
+macro_rules! finds_all {
+    ($($name:ident: $check:ty;)+) => {
+        finds! {$(
+            $name: $check
+                => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
+        )+}
+    };
+}
+
 const SMALL: bool = false;
 const WIDE: bool = true;
 
+finds_all! {
+    windows_on_a_map: Windows<Map, SMALL>;
+    windows_on_a_queue: Windows<Queue, SMALL>;
+    windows_on_a_stack: Windows<Stack, SMALL>;
+    windows_on_a_priority_queue: Windows<PriorityQueue, SMALL>;
+    windows_on_a_counter: Windows<Counter, SMALL>;
+    wide_windows_on_a_map: Windows<Map, WIDE>;
+    wide_windows_on_a_queue: Windows<Queue, WIDE>;
+    wide_windows_on_a_stack: Windows<Stack, WIDE>;
+    wide_windows_on_a_priority_queue: Windows<PriorityQueue, WIDE>;
+    wide_windows_on_a_counter: Windows<Counter, WIDE>;
+    fetch_add: FetchAdd;
+    registers: Registers;
+}
+
 finds! {
-    windows_on_a_map: Windows<Map, SMALL>
-        => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
-    windows_on_a_queue: Windows<Queue, SMALL>
-        => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
-    windows_on_a_stack: Windows<Stack, SMALL>
-        => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
-    windows_on_a_priority_queue: Windows<PriorityQueue, SMALL>
-        => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
-    windows_on_a_counter: Windows<Counter, SMALL>
-        => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
-    wide_windows_on_a_map: Windows<Map, WIDE>
-        => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
-    wide_windows_on_a_queue: Windows<Queue, WIDE>
-        => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
-    fetch_add: FetchAdd
-        => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
-    registers: Registers
-        => StaleReads, LostWrites, EarlyAnswers, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
     // The sum is always the same: an old one is as good.
     transfers: Accounts => LostWrites, DoubledWrites, WrongAnswers, TornBatches, ReversedBatches;
     // Others may come between the pushes of a batch.

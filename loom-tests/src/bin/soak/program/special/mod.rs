@@ -23,17 +23,21 @@ struct HighWater(CachePadded<AtomicU64>);
 
 impl HighWater {
     fn get(&self) -> u64 {
+        // Acquire: pairs with the Release in `raise`, as a message would.
         self.0.load(Acquire)
     }
 
     fn raise(&self, seen: u64) {
+        // Relaxed: skips a needless write.
         if self.0.load(Relaxed) < seen {
+            // Release: what has been seen is before whatever is seen by who gets to know of it.
             self.0.fetch_max(seen, Release);
         }
     }
 }
 
-/// Which of the next numbers have come, each of which has to come once.
+/// Which of the next numbers have come, each of which has to come once. All of it is `Relaxed`: threads meet before and after
+/// [`settle`](Self::settle).
 #[derive(Debug)]
 struct Once {
     first: AtomicU64,

@@ -22,7 +22,9 @@ struct Items {
     each: Once,
 }
 
-/// How many items there are at least.
+/// How many items there are at least: what was pushed before somebody looks, but for the pops that have begun until it has looked.
+///
+/// `pushed` is handed on as a message would be, Release and Acquire; so is the end of the queue's pops, by the queue itself.
 #[derive(Default)]
 struct Stock {
     /// Items whose push has returned.
@@ -59,7 +61,7 @@ impl Known {
                 Some((producer, number as u64))
             }
             None => {
-                let pops = self.stock.pops.load(Acquire);
+                let pops = self.stock.pops.load(Relaxed);
                 check!(pushed <= pops, "nothing there, with {pushed} pushed and {pops} pops begun");
                 None
             }
