@@ -79,11 +79,19 @@ mod with_unwinding {
         catch_unwind(AssertUnwindSafe(f))
     }
 
-    /// Drops a payload that nobody waits for. A payload whose own `Drop` panics ends there too.
-    pub(crate) fn discard(payload: Payload) {
-        if let Err(second) = catch(move || drop(payload)) {
-            std::mem::forget(second);
+    /// How often a payload may panic in its own `Drop`, with another payload.
+    const PATIENCE: usize = 16;
+
+    /// Drops a payload that nobody waits for. If its own `Drop` panics, that ends there too, and the same goes for the payload of that.
+    pub(crate) fn discard(mut payload: Payload) {
+        for _ in 0..PATIENCE {
+            match catch(move || drop(payload)) {
+                Ok(()) => return,
+                Err(next) => payload = next,
+            }
         }
+        // It might go on like that for ever.
+        std::mem::forget(payload);
     }
 
     /// Lets a panic that was held back go on, in the thread whose operation it was.
