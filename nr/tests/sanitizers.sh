@@ -48,7 +48,7 @@ export NR_TEST_SCALE=${NR_TEST_SCALE:-0.2}
 
 rows=()
 failed=0
-row() { rows+=("$(printf '%-9s | %-44s | %-10s | %s' "$@")"); }
+row() { rows+=("$(printf '%-8s | %-8s | %-38s | %s' "$@")"); }
 
 has_nightly() { rustc +nightly -V >/dev/null 2>&1; }
 has_component() { [ -e "$(rustc +nightly --print sysroot)/$1" ]; }
@@ -84,7 +84,7 @@ choice() {
     case $1 in
     address) echo small faults operations panics membership batches ;;
     thread) if has_source; then echo small faults batches panics membership linearizability; else echo small; fi ;;
-    memcheck) echo small into_inner batches ;;
+    memcheck) echo small into_inner ;;
     miri) echo small ;;
     esac
 }
@@ -93,7 +93,8 @@ choice() {
 run() {
     local tool=$1 sources=$2
     shift 2
-    local cargo=(cargo +nightly test -p node-replicated --target "$target" --target-dir "$built/$tool" --locked)
+    local test=(test -p node-replicated --target "$target" --target-dir "$built/$tool" --locked --no-fail-fast)
+    local cargo=(cargo +nightly "${test[@]}")
     (
         cd "$sources"
         case $tool in
@@ -123,11 +124,11 @@ run() {
                 --errors-for-leak-kinds=definite,indirect --fair-sched=yes"
             local runner
             runner="CARGO_TARGET_$(tr 'a-z-' 'A-Z_' <<<"$target")_RUNNER"
-            env "$runner=${valgrind//$'\n'/}" cargo test -p node-replicated --target "$target" --target-dir "$built/memcheck" --locked "$@"
+            env "$runner=${valgrind//$'\n'/}" cargo "${test[@]}" "$@"
             ;;
         miri)
             # Threads sleep, and look at the clock.
-            MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri test -p node-replicated --target-dir "$built/miri" --locked "$@"
+            MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri "${test[@]}" "$@"
             ;;
         esac
     )
@@ -187,16 +188,16 @@ for tool in "${chosen[@]}"; do
     why=$(reason "$tool")
     log="$built/logs/$tool"
     if [ -n "$why" ]; then
-        row "$tool" "-" "SKIPPED" "$why"
+        row "$tool" "SKIPPED" "-" "$why"
         continue
     fi
     echo "=== $tool" >&2
     if [ "$tool" = aarch64 ]; then
         check=(cargo check -p node-replicated --target aarch64-unknown-linux-gnu --target-dir "$built/aarch64" --locked)
         if "${check[@]}" >"$log" 2>&1 && "${check[@]}" --no-default-features >>"$log" 2>&1; then
-            row "$tool" "cargo check, with std and without" "compiles" "-"
+            row "$tool" "compiles" "-" "cargo check, with std and without"
         else
-            row "$tool" "cargo check, with std and without" "FAILS" "-"
+            row "$tool" "FAILS" "-" "cargo check, with std and without"
             tail -n 40 "$log"
             failed=1
         fi
@@ -217,10 +218,10 @@ for tool in "${chosen[@]}"; do
         caught=$(planted "$tool")
         case "$caught" in *"NOT CAUGHT"* | *"CAN'T"* | *OTHERWISE*) failed=1 ;; esac
     fi
-    row "$tool" "$passed tests: $tests" "$result" "$caught"
+    row "$tool" "$result" "$caught" "$passed tests passed, of $tests"
 done
 
-printf '%-9s | %-44s | %-10s | %s\n' tool ran result "planted faults, or why not"
+printf '%-8s | %-8s | %-38s | %s\n' tool result "planted faults" "what was run, or why not"
 printf '%s\n' "${rows[@]}"
 echo "logs: $built/logs"
 exit $failed
