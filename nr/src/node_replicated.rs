@@ -319,7 +319,7 @@ impl<D: Dispatch> NodeReplicated<D> {
     /// Compares the replicas while the structure is in use: takes the `fingerprint` of each in the same state, up to date, and gives it if
     /// all have the same. For a structure that keeps [the contract](Dispatch#the-contract-determinism) that is always so.
     ///
-    /// What a fingerprint is made of decides what is compared: all that operations can find out about the structure, at best in a canonical
+    /// What a fingerprint is made of decides what is compared (by an equality that holds for itself: not so a `f64` that is no number): all that operations can find out about the structure, at best in a canonical
     /// form. A sum over the entries of a map, or a sorted copy of them, is one; what depends on the iteration order of a map is one only
     /// if operations depend on that too.
     ///
@@ -329,10 +329,11 @@ impl<D: Dispatch> NodeReplicated<D> {
     /// # Cost
     /// Brings every replica up to date, and takes the fingerprints one after the other, on the calling thread. With several replicas **writes
     /// wait** from the beginning to the end, on all of them, and so do [`add_replica`](Self::add_replica) and
-    /// [`remove_replica`](Self::remove_replica); reads go on. With one replica its writes wait for the fingerprint.
+    /// [`remove_replica`](Self::remove_replica); reads go on. With one replica its writes wait for the fingerprint, and reads that begin
+    /// while a write waits wait with it.
     ///
     /// Must not be called from where [`add_replica`](Self::add_replica) mustn't; and neither `fingerprint` nor the fingerprint's `Drop`
-    /// may use the structure.
+    /// may use the structure, nor wait for a thread that does.
     ///
     /// # Errors
     /// [`CheckReplicasError::Differ`], with the fingerprint of each replica.

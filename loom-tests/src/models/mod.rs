@@ -14,10 +14,17 @@ fn check(model: impl Fn() + Sync + Send + 'static) {
     check_within(3, model);
 }
 
-/// As [`check`], for models so large that fewer preemptions have to do.
+/// As [`check`], for models so large that fewer preemptions have to do. Prints how many executions there were.
 fn check_within(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound.get_or_insert(preemptions);
     builder.max_branches = 100_000;
-    builder.check(model);
+    // The program's own atomic, which is no part of the model.
+    let executions = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let counted = std::sync::Arc::clone(&executions);
+    builder.check(move || {
+        counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        model();
+    });
+    println!("{} executions", executions.load(std::sync::atomic::Ordering::Relaxed));
 }

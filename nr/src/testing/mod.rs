@@ -9,6 +9,8 @@
 //! * [`NodeReplicated::check_replicas`](crate::NodeReplicated::check_replicas) compares the replicas of a structure in use; it needs no
 //!   feature.
 //!
+//! What is compared needs an equality that holds for itself: not so a response with a `f64` that is no number in it.
+//!
 //! The two functions panic with an explanation, for use in a `#[test]`. [`Determinism`] and [`Linearizability`] are the same with options,
 //! and return errors.
 //!

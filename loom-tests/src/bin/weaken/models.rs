@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +14,8 @@ use crate::source::Operation;
 pub(crate) enum Verdict {
     /// This model fails.
     Caught(String),
+    /// This model has an execution that goes on and on.
+    Endless(String),
     /// None fails.
     Survives,
     /// None fails, but these take longer than they may.
@@ -25,6 +28,7 @@ pub(crate) struct Model {
     /// From `models::` on.
     name: String,
     takes: Duration,
+    pub(crate) executions: u64,
     reaches: HashSet<String>,
 }
 
@@ -36,11 +40,15 @@ pub(crate) struct Program {
 
 const PREFIX: &str = "models::";
 
+/// How a run of a model ended, and what it said.
 enum End {
-    Passed,
-    Failed,
+    Passed(String),
+    Failed(String),
     TooLong,
 }
+
+/// What loom says of an execution that does not come to an end.
+const ENDLESS: &str = "exceeded maximum number of branches";
 
 impl Program {
     /// Builds it.
@@ -81,18 +89,34 @@ impl Program {
     fn run(&self, model: &str, variable: (&str, &str), limit: Duration) -> Result<End, String> {
         let error = |error: std::io::Error| format!("{}: {error}", self.binary.display());
         let started = Instant::now();
+        // A file, which takes as much as it says, and its end can be waited for meanwhile.
+        let mut output = tempfile::tempfile().map_err(error)?;
         let mut child = self
             .command()
-            .args(["--exact", &format!("{PREFIX}{model}"), "--test-threads=1"])
+            .args(["--exact", &format!("{PREFIX}{model}"), "--test-threads=1", "--nocapture"])
             .env(variable.0, variable.1)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdout(output.try_clone().map_err(error)?)
+            .stderr(output.try_clone().map_err(error)?)
             .spawn()
             .map_err(error)?;
         loop {
             if let Some(status) = child.try_wait().map_err(error)? {
-                return Ok(if status.success() { End::Passed } else { End::Failed });
+                let mut said = Vec::new();
+                output.rewind().map_err(error)?;
+                output.read_to_end(&mut said).map_err(error)?;
+                let said = String::from_utf8_lossy(&said).into_owned();
+                if status.success() {
+                    return Ok(End::Passed(said));
+                }
+                // Else it has not failed, but the search has.
+                let is_failure =
+                    said.contains("panicked at") && !said.contains("loom internal bug") && !said.contains("NR_WEAKEN=");
+                return if is_failure {
+                    Ok(End::Failed(said))
+                } else {
+                    Err(format!("the model {model}, with {}={}, ended with {status}:\n{said}", variable.0, variable.1))
+                };
             }
             if started.elapsed() > limit {
                 child.kill().map_err(error)?;
@@ -113,8 +137,14 @@ impl Program {
         // If it is not there, there is nothing to be removed.
         let _ = fs::remove_file(&file);
         match end? {
-            End::Passed => Ok(Model { name: name.into(), takes, reaches: places.lines().map(str::to_owned).collect() }),
-            End::Failed => Err(format!("the model {name} fails as it is: nothing can be said of weakened operations")),
+            End::Passed(said) => {
+                let count = |line: &str| line.strip_suffix(" executions")?.rsplit(' ').next()?.parse::<u64>().ok();
+                let executions = said.lines().filter_map(count).sum();
+                Ok(Model { name: name.into(), takes, executions, reaches: places.lines().map(str::to_owned).collect() })
+            }
+            End::Failed(said) => {
+                Err(format!("the model {name} fails as it is, so nothing can be said of weakened operations:\n{said}"))
+            }
             End::TooLong => Err(format!("the model {name} takes longer than {LIMIT:?}")),
         }
     }
@@ -143,9 +173,10 @@ impl Program {
             // A weaker ordering has more executions.
             let limit = (20 * model.takes).clamp(Duration::from_secs(60), LIMIT);
             match self.run(&model.name, ("NR_WEAKEN", &format!("{place}:{which}:{weaker}")), limit)? {
-                End::Failed => return Ok(Verdict::Caught(model.name.clone())),
+                End::Failed(said) if said.contains(ENDLESS) => return Ok(Verdict::Endless(model.name.clone())),
+                End::Failed(_) => return Ok(Verdict::Caught(model.name.clone())),
                 End::TooLong => long.push(model.name.clone()),
-                End::Passed => {}
+                End::Passed(_) => {}
             }
         }
         Ok(if long.is_empty() { Verdict::Survives } else { Verdict::TooLong(long) })

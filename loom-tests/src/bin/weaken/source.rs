@@ -195,6 +195,14 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
         syn::visit::visit_expr_path(self, path);
     }
 
+    // What is in a macro's call is not parsed, only looked through.
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        let text: String = call.tokens.to_string().split_whitespace().collect();
+        let names = ["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"];
+        self.orderings += names.iter().map(|name| text.matches(&format!("Ordering::{name}")).count()).sum::<usize>();
+        self.orderings += text.matches(FENCE_AFTER).count();
+    }
+
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
         let names: Vec<String> = call.args.iter().filter_map(ordering).collect();
         if !names.is_empty() {
@@ -306,6 +314,8 @@ mod tests {
     #[test]
     fn an_ordering_that_is_not_seen_is_an_error() {
         let hidden = "fn hide(word: &AtomicU32) { let order = Ordering::Relaxed; word.load(order); }";
+        assert!(in_file("hidden.rs", hidden).unwrap_err().contains("somewhere else"));
+        let hidden = "fn hide(word: &AtomicU32) { assert!(word.load(Ordering::Acquire) > 0); }";
         assert!(in_file("hidden.rs", hidden).unwrap_err().contains("somewhere else"));
     }
 }

@@ -34,6 +34,7 @@ fn step(operation: &Operation, (which, weaker): (usize, &str)) -> String {
 pub(crate) fn verdict_text(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Caught(model) => format!("caught by `{model}`"),
+        Verdict::Endless(model) => format!("caught by `{model}`, which comes to no end"),
         Verdict::Survives => "survives".into(),
         Verdict::TooLong(models) => format!("undecided: too long are `{}`", models.join("`, `")),
         Verdict::NotReached => "no model executes it".into(),
@@ -96,6 +97,7 @@ pub(crate) fn verdicts(text: &str) -> Verdicts {
             let verdict = match verdict {
                 "survives" => Verdict::Survives,
                 "no model executes it" => Verdict::NotReached,
+                _ if verdict.ends_with("which comes to no end") => Verdict::Endless(models().concat()),
                 _ if verdict.starts_with("caught by ") => Verdict::Caught(models().concat()),
                 _ if verdict.starts_with("undecided") => Verdict::TooLong(models()),
                 _ => continue,
@@ -129,12 +131,14 @@ mod tests {
             operation("a.rs", vec![order(Kind::ReadModifyWrite, "AcqRel"), order(Kind::Load, "Acquire")]),
             operation("b.rs", vec![order(Kind::Fence, "SeqCst")]),
             operation("b.rs", vec![order(Kind::Load, "Relaxed")]),
+            operation("c.rs", vec![order(Kind::Load, "Acquire")]),
         ];
         let given = Verdicts::from([
             (key(&operations[0], (0, "Acquire")), Verdict::Caught("log::a_model".into())),
-            (key(&operations[0], (0, "Release")), Verdict::Survives),
+            (key(&operations[0], (0, "Release")), Verdict::Endless("log::another".into())),
             (key(&operations[0], (1, "Relaxed")), Verdict::TooLong(vec!["a".into(), "b".into()])),
             (key(&operations[1], (0, "Relaxed")), Verdict::NotReached),
+            (key(&operations[3], (0, "Relaxed")), Verdict::Survives),
         ]);
         let text = render(&operations, &given);
         assert_eq!(verdicts(&text), given);
