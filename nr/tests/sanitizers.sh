@@ -23,7 +23,7 @@
 # that stores may be seen late: a missing fence, or a wake-up that is lost, is for the loom models. It takes no notice of fences, nor of
 # `fetch_max`; nr/src/sync/real/thread_sanitizer.rs says what it is given instead. And it knows of the standard library only if that is built for
 # it, which takes rust-src. Without, threads that meet in a channel, a barrier or the end of a scope seem not to: then only small.rs is run,
-# whose threads meet in the structure and are joined, and the test harness's own channel is suppressed.
+# whose threads meet in the structure and are joined, and what the test harness does is suppressed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -43,8 +43,9 @@ built=${CARGO_TARGET_DIR:-$root/target}/sanitizers
 target=$(rustc -vV | sed -n 's/^host: //p')
 mkdir -p "$built/logs"
 export RUST_BACKTRACE=0 CARGO_TERM_COLOR=never
-# A few operations of each kind, as it is about memory and not about luck.
-export NR_TEST_SCALE=${NR_TEST_SCALE:-0.2}
+# A few operations of each kind are enough where it is about memory and not about schedules.
+few=${NR_TEST_SCALE:-0.2}
+many=${NR_TEST_SCALE:-1}
 
 rows=()
 failed=0
@@ -97,10 +98,14 @@ run() {
     local cargo=(cargo +nightly "${test[@]}")
     (
         cd "$sources"
+        export NR_TEST_SCALE=$few
         case $tool in
         address)
+            printf '# Some of the tests of placement leak, on purpose, what has to live for ever.\n%s\n' \
+                "leak:^placement::" >"$built/leak-suppressions"
             # A leak is looked for when the process ends.
-            RUSTFLAGS="-Zsanitizer=address" ASAN_OPTIONS=detect_leaks=1 "${cargo[@]}" "$@"
+            RUSTFLAGS="-Zsanitizer=address" ASAN_OPTIONS=detect_leaks=1 \
+                LSAN_OPTIONS="suppressions=$built/leak-suppressions:print_suppressions=0" "${cargo[@]}" "$@"
             ;;
         thread)
             local flags="-Zsanitizer=thread --cfg nr_thread_sanitizer" options="halt_on_error=0 history_size=4"
@@ -111,10 +116,14 @@ run() {
             else
                 # What is generic and has been compiled with the standard library would be taken from there.
                 flags+=" -Cunsafe-allow-abi-mismatch=sanitizer -Zshare-generics=no"
-                printf '# The channel between the test harness and its threads, which is compiled without the sanitizer.\n%s\n' \
-                    "race:test::event::CompletedTest" >"$built/thread-suppressions"
+                # The harness's channel for what came of a test, and the place in which it hands a test to its thread.
+                printf 'race:%s\n' "test::event::CompletedTest" \
+                    "Arc<std::sync::poison::mutex::Mutex<core::option::Option<test::run_test" >"$built/thread-suppressions"
                 options+=" suppressions=$built/thread-suppressions"
             fi
+            # More of them for a fault that has to be met.
+            export NR_TEST_SCALE=$many
+            if [ "$sources" != "$root" ]; then NR_TEST_SCALE=20; fi
             # Its shadow memory does not go with all layouts of the address space.
             RUSTFLAGS=$flags TSAN_OPTIONS=$options CARGO_PROFILE_TEST_OPT_LEVEL=1 setarch -R "${cargo[@]}" "$@"
             ;;

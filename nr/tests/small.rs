@@ -3,10 +3,12 @@
 //! Operations and answers own memory, so that one that is used too late, or dropped twice or never, is something that such a tool sees; and
 //! the structure is plain data, so that one that is used by two threads at once is.
 
+mod common;
+
+use common::{run_threads, scaled};
 use nr::{Builder, Dispatch, NodeReplicated, PanicPolicy, Place, ReplicaId, Replicas, Topology};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::thread;
 
 /// Words in the order in which they came, and how many letters they have together.
 #[derive(Clone, Default)]
@@ -58,19 +60,15 @@ fn text(replicas: usize) -> NodeReplicated<Text> {
         .expect("it builds")
 }
 
-/// How often a thread does what it does.
-const TIMES: usize = if cfg!(miri) { 3 } else { 20 };
+/// How often a thread does what it does. `NR_TEST_SCALE` makes it more or less.
+fn times() -> usize {
+    scaled(20)
+}
 
 /// Runs `work` on three threads, each with its number, and checks that so many words came of it.
 fn on_three_threads(replicas: usize, words: usize, work: impl Fn(&NodeReplicated<Text>, usize) + Sync) {
     let text = text(replicas);
-    thread::scope(|scope| {
-        let threads = [0, 1, 2].map(|thread| {
-            let (text, work) = (&text, &work);
-            scope.spawn(move || work(text, thread))
-        });
-        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
-    });
+    run_threads(3, |thread| work(&text, thread));
     let text = text.into_inner();
     assert!(text.is_whole());
     assert_eq!(text.words.len(), words);
@@ -86,9 +84,9 @@ fn handle(text: &NodeReplicated<Text>, thread: usize) -> nr::Handle<'_, Text> {
 
 #[test]
 fn writes_and_reads() {
-    on_one_to_three_replicas(3 * TIMES, |text, thread| {
+    on_one_to_three_replicas(3 * times(), |text, thread| {
         let mut handle = handle(text, thread);
-        for time in 0..TIMES {
+        for time in 0..times() {
             handle.execute_mut(format!("{thread} {time}").into());
             assert!(handle.read(|text| text.is_whole() && text.words.len() > time));
             assert!(handle.execute(time).is_some());
@@ -98,9 +96,9 @@ fn writes_and_reads() {
 
 #[test]
 fn batches() {
-    on_one_to_three_replicas(9 * TIMES, |text, thread| {
+    on_one_to_three_replicas(9 * times(), |text, thread| {
         let mut handle = handle(text, thread);
-        for time in 0..TIMES {
+        for time in 0..times() {
             let answers = handle.execute_mut_batch(["one", "two", "three"].map(Box::from));
             assert_eq!(answers[1..], [Some("one".into()), Some("two".into())]);
             assert!(handle.read(|text| text.words.len() >= 3 * (time + 1) && text.words.len() % 3 == 0));
@@ -110,9 +108,9 @@ fn batches() {
 
 #[test]
 fn panics() {
-    on_one_to_three_replicas(3 * 3 * TIMES, |text, thread| {
+    on_one_to_three_replicas(3 * 3 * times(), |text, thread| {
         let mut handle = handle(text, thread);
-        for _ in 0..TIMES {
+        for _ in 0..times() {
             assert!(catch_unwind(AssertUnwindSafe(|| handle.execute_mut("".into()))).is_err());
             let batch = ["one", ""].map(Box::from);
             assert!(catch_unwind(AssertUnwindSafe(|| handle.execute_mut_batch(batch))).is_err());
@@ -126,8 +124,8 @@ fn panics() {
 
 #[test]
 fn replicas_come_and_go() {
-    on_one_to_three_replicas(2 * TIMES, |text, thread| {
-        for time in 0..TIMES {
+    on_one_to_three_replicas(2 * times(), |text, thread| {
+        for time in 0..times() {
             if thread == 0 {
                 // Not `Here`, nor `register`: Miri can't tell on which processor a thread is.
                 let id = text.add_replica(Place::Node(0)).expect("there is room");
