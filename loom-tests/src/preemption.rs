@@ -23,8 +23,10 @@ use common::{Configuration, CountDownOnDrop, MANY_THREADS, Random, Watchdog, run
 
 /// How long a thread is stopped where others may have to wait for it.
 const MOMENT: Duration = Duration::from_millis(1);
-/// A thread that makes no step for so long sleeps. (If it was slow, fewer places are tried.)
+/// A thread that makes no step for so long sleeps. (If it was slow, fewer places are tried. Each next try takes twice as long.)
 const SLEEP: Duration = Duration::from_millis(10);
+/// So often a thread is sent to the same place, should it not come to it at once.
+const TRIES: u32 = 8;
 
 /// The numbers of the operations, in the order in which they were executed.
 struct History {
@@ -256,8 +258,32 @@ struct Scenario<'a> {
     stopped: &'a dyn Fn(&Arc<World>) -> Work,
     /// What others do meanwhile.
     others: Prepare,
-    /// Whether they are promised to go on while the thread is stopped before that step of its trace.
-    promised: fn(&Trace, usize) -> bool,
+    promise: Promise,
+}
+
+/// Whether the others are promised to go on while a thread is stopped.
+enum Promise {
+    Always,
+    Never,
+    /// Before these steps of its trace.
+    Where(fn(&Trace, usize) -> bool),
+}
+
+impl Promise {
+    /// For each step of the trace. A promise that holds at some steps does hold at one, and not at another: or else the trace is misread.
+    fn at(&self, trace: &Trace) -> Vec<bool> {
+        let steps = 0..trace.0.len();
+        match self {
+            Self::Always => steps.map(|_| true).collect(),
+            Self::Never => steps.map(|_| false).collect(),
+            Self::Where(is_promised) => {
+                let promised: Vec<_> = steps.map(|step| is_promised(trace, step)).collect();
+                assert!(promised.contains(&true), "nothing is promised anywhere");
+                assert!(promised.contains(&false), "there is no step at which others have to wait");
+                promised
+            }
+        }
+    }
 }
 
 /// The steps of a thread: the lines of the source in which they are.
@@ -298,39 +324,73 @@ impl Trace {
 }
 
 /// A thread's steps.
-type Places = Vec<&'static Location<'static>>;
+type Places = Vec<Step>;
+type Step = &'static Location<'static>;
+
+/// What became of a thread that was to be stopped while it waits.
+struct Stop {
+    /// Those it came to while it had to wait, and those after.
+    places: (Places, Places),
+    /// It came to its place before the others were done.
+    has_stopped: bool,
+}
 
 impl Scenario<'_> {
     /// Tries all steps of what a thread does alone.
     fn sweep(&self) {
         let watchdog = Watchdog::new(self.name);
-        let places = self.stop_before(usize::MAX, false);
-        let trace = Trace::new(&places);
-        let promises = (0..places.len()).filter(|&step| (self.promised)(&trace, step)).count();
-        println!("{}: {} steps, at {promises} of them others are promised to go on", self.name, places.len());
+        let places = self.record();
+        let promised = self.promise.at(&Trace::new(&places));
         assert!(!places.is_empty());
+        let mut missed = 0;
         for (step, place) in places.iter().enumerate() {
             watchdog.watch(format!("{}: stopped before step {step}, {place}", self.name));
-            self.stop_before(step, (self.promised)(&trace, step));
+            let has_stopped = (0..TRIES).any(|_| self.stop_before(&places[..=step], promised[step]));
+            missed += usize::from(!has_stopped);
         }
+        let (steps, promises) = (places.len(), promised.iter().filter(|&&promised| promised).count());
+        println!(
+            "{}: {steps} steps, at {promises} of them others are promised to go on; {missed} were not come to again",
+            self.name
+        );
+        assert_few(missed, steps);
     }
 
-    /// Stops this thread before that step, if it comes to it, and has the others work. Who is promised to go on does so on this very
-    /// thread, which therefore does nothing else meanwhile.
-    fn stop_before(&self, at: usize, promised: bool) -> Places {
+    /// The steps of the thread alone.
+    fn record(&self) -> Places {
         let world = World::new(self.replicas, self.log_entries, 64);
         let (stopped, others) = ((self.stopped)(&world), (self.others)(&world));
         let places = Rc::new(RefCell::new(Places::new()));
+        let seen = Rc::clone(&places);
+        crate::sync::observe(move |place| seen.borrow_mut().push(place));
+        stopped();
+        crate::sync::unobserve();
+        drop(others);
+        self.end(world);
+        Rc::into_inner(places).expect("nobody observes").into_inner()
+    }
+
+    /// Stops this thread before the last of these steps, and has the others work. Who is promised to go on does so on this very
+    /// thread, which therefore does nothing else meanwhile. False if it makes other steps this time, of which nothing is known.
+    fn stop_before(&self, steps: &[Step], promised: bool) -> bool {
+        let world = World::new(self.replicas, self.log_entries, 64);
+        let (stopped, others) = ((self.stopped)(&world), (self.others)(&world));
+        let has_stopped = Rc::new(Cell::new(false));
         let waiting = Rc::new(Cell::new(None));
         let observer = {
-            let (places, waiting, mut others) = (Rc::clone(&places), Rc::clone(&waiting), Some(others));
+            let (steps, mut made, mut are_same) = (steps.to_vec(), 0, true);
+            let (has_stopped, waiting, mut others) = (Rc::clone(&has_stopped), Rc::clone(&waiting), Some(others));
             move |place| {
-                let step = places.borrow().len();
-                places.borrow_mut().push(place);
-                match others.take_if(|_| step == at) {
+                are_same &= steps.get(made) == Some(&place);
+                made += 1;
+                match others.take_if(|_| are_same && made == steps.len()) {
                     None => {}
-                    Some(others) if promised => others(),
+                    Some(others) if promised => {
+                        others();
+                        has_stopped.set(true);
+                    }
                     Some(others) => {
+                        has_stopped.set(true);
                         let (done, are_done) = mpsc::channel::<()>();
                         waiting.set(Some(thread::spawn(move || {
                             others();
@@ -348,25 +408,39 @@ impl Scenario<'_> {
             others.join().unwrap();
         }
         self.end(world);
-        Rc::into_inner(places).expect("nobody observes").into_inner()
+        has_stopped.get()
     }
 
     /// Tries all places that a thread comes to while it waits for somebody who is held up, once each. The others are promised to go on.
+    ///
+    /// And those that it comes to once they have gone on: there it may be that they are done before it comes, and nothing can be asked of that.
     fn sweep_places(&self) {
+        assert!(matches!(self.promise, Promise::Always));
         let watchdog = Watchdog::new(self.name);
-        let mut places = self.stop_at(None);
-        places.sort_unstable();
-        places.dedup();
-        println!("{}: {} places", self.name, places.len());
-        assert!(!places.is_empty());
-        for place in places {
-            watchdog.watch(format!("{}: stopped at {place}", self.name));
-            self.stop_at(Some(place));
+        let (mut meanwhile, mut later) = self.stop_at(None, SLEEP).places;
+        for places in [&mut meanwhile, &mut later] {
+            places.sort_unstable();
+            places.dedup();
         }
+        later.retain(|place| !meanwhile.contains(place));
+        assert!(!meanwhile.is_empty());
+        let stops = |place: Step, at_try: u32| {
+            watchdog.watch(format!("{}: stopped at {place}", self.name));
+            self.stop_at(Some(place), SLEEP * (1 << at_try)).has_stopped
+        };
+        let missed = meanwhile.iter().filter(|&place| !(0..TRIES).any(|at_try| stops(place, at_try))).count();
+        let came = later.iter().filter(|&place| stops(place, 0)).count();
+        println!(
+            "{}: {} places, {missed} were not come to again; and {} later ones, to {came} it came before the others were done",
+            self.name,
+            meanwhile.len(),
+            later.len()
+        );
+        assert_few(missed, meanwhile.len());
     }
 
-    /// Stops a thread when it comes to that place, and has the others work; or else as soon as it sleeps.
-    fn stop_at(&self, stop: Option<&'static Location<'static>>) -> Places {
+    /// Stops a thread when it comes to that place, and has the others work; or else as soon as it sleeps, or seems to.
+    fn stop_at(&self, stop: Option<Step>, sleep: Duration) -> Stop {
         let world = World::new(self.replicas, self.log_entries, 64);
         let (stopped, others) = ((self.stopped)(&world), (self.others)(&world));
         let places = Arc::new(Mutex::new(Places::new()));
@@ -387,20 +461,24 @@ impl Scenario<'_> {
             stopped();
         });
         // Who waits for room in the log sleeps for moments only: that is long enough to have come to all places.
-        let mut before = None;
+        let (mut before, mut told) = (None, Err(RecvTimeoutError::Timeout));
         for _ in 0..10 {
             let steps = places.lock().unwrap().len();
-            if is_stopped.recv_timeout(SLEEP) != Err(RecvTimeoutError::Timeout) || before.replace(steps) == Some(steps)
-            {
+            told = is_stopped.recv_timeout(sleep);
+            if told != Err(RecvTimeoutError::Timeout) || before.replace(steps) == Some(steps) {
                 break;
             }
         }
+        let meanwhile = places.lock().unwrap().len();
         others();
+        let has_stopped = told.is_ok() || is_stopped.try_recv().is_ok();
         // Unless it is at its end.
         let _ = go_on.send(());
         thread.join().unwrap();
         self.end(world);
-        Arc::into_inner(places).unwrap().into_inner().unwrap()
+        let mut places = Arc::into_inner(places).unwrap().into_inner().unwrap();
+        let later = places.split_off(meanwhile);
+        Stop { places: (places, later), has_stopped }
     }
 
     /// All are done.
@@ -410,12 +488,9 @@ impl Scenario<'_> {
     }
 }
 
-fn always(_: &Trace, _: usize) -> bool {
-    true
-}
-
-fn never(_: &Trace, _: usize) -> bool {
-    false
+/// What was not tried must be the exception.
+fn assert_few(missed: usize, all: usize) {
+    assert!(missed * 10 <= all, "of {all} places {missed} were not come to again");
 }
 
 /// A thread's work with the world and a handle on that replica.
@@ -445,7 +520,7 @@ fn a_reader_stops_no_reader() {
                     world.read(&mut world.handle(0));
                 })
             },
-            promised: always,
+            promise: Promise::Always,
         }
         .sweep();
     }
@@ -461,7 +536,7 @@ fn a_reader_stops_writers_while_it_reads_only() {
             log_entries,
             stopped: &|world| on(world, 0, World::read),
             others: |world| on(world, 0, World::everything),
-            promised: |trace, step| !trace.is_reading(step),
+            promise: Promise::Where(|trace, step| !trace.is_reading(step)),
         }
         .sweep();
     }
@@ -479,7 +554,7 @@ fn a_reader_that_replays_stops_no_other_replica() {
             on(world, 1, World::read)
         },
         others: |world| on(world, 0, World::everything),
-        promised: always,
+        promise: Promise::Always,
     }
     .sweep();
 }
@@ -501,7 +576,7 @@ fn a_writer_stops_readers_while_it_writes_only() {
                 log_entries,
                 stopped: &stopped,
                 others: |world| on(world, 0, |world, handle| (0..3).for_each(|_| world.read(handle))),
-                promised,
+                promise: Promise::Where(promised),
             }
             .sweep();
         }
@@ -521,7 +596,7 @@ fn a_writer_stops_no_reader_of_another_replica() {
                 let work = [1, 2].map(|replica| on(world, replica, World::read));
                 Box::new(|| work.into_iter().for_each(|work| work()))
             },
-            promised: always,
+            promise: Promise::Always,
         }
         .sweep();
     }
@@ -537,7 +612,7 @@ fn a_writer_stops_writers_of_another_replica_while_it_publishes_only() {
             log_entries: 64,
             stopped: &stopped,
             others: |world| on(world, 1, World::everything),
-            promised: |trace, step| !trace.is_publishing(step),
+            promise: Promise::Where(|trace, step| !trace.is_publishing(step)),
         }
         .sweep();
     }
@@ -561,7 +636,7 @@ fn a_writer_beside_all_others() {
                         threads.into_iter().for_each(|thread| thread.join().unwrap());
                     })
                 },
-                promised: never,
+                promise: Promise::Never,
             }
             .sweep();
         }
@@ -588,7 +663,7 @@ fn who_comes_and_goes_stops_nobody() {
                     world.everything(&mut world.handle(0));
                 })
             },
-            promised: always,
+            promise: Promise::Always,
         }
         .sweep();
     }
@@ -608,7 +683,7 @@ fn who_adds_a_replica_stops_no_other() {
             })
         },
         others: |world| on(world, 0, World::everything),
-        promised: always,
+        promise: Promise::Always,
     }
     .sweep();
 }
@@ -627,7 +702,7 @@ fn who_removes_a_replica_stops_no_other() {
             let work = [0, 1].map(|replica| on(world, replica, World::everything));
             Box::new(|| work.into_iter().for_each(|work| work()))
         },
-        promised: always,
+        promise: Promise::Always,
     }
     .sweep();
 }
@@ -651,7 +726,7 @@ fn who_adds_or_removes_the_second_replica() {
                 log_entries,
                 stopped: &stopped,
                 others: |world| on(world, 0, World::everything),
-                promised: never,
+                promise: Promise::Never,
             }
             .sweep();
         }
@@ -684,7 +759,7 @@ fn whose_replica_is_removed() {
                     world.everything(handle);
                 })
             },
-            promised: never,
+            promise: Promise::Never,
         }
         .sweep();
     }
@@ -721,7 +796,7 @@ fn who_waits_for_an_answer_stops_nobody() {
                     call(world)
                 },
                 others,
-                promised: always,
+                promise: Promise::Always,
             }
             .sweep_places();
         }
@@ -746,7 +821,7 @@ fn who_waits_for_a_writer_does_not_stop_it() {
                     world.read(handle);
                 })
             },
-            promised: always,
+            promise: Promise::Always,
         }
         .sweep_places();
     }
@@ -765,7 +840,7 @@ fn who_waits_for_a_reader_does_not_stop_it() {
                 on(world, 0, |world, handle| (0..3).for_each(|_| world.write(handle)))
             },
             others: |world| with(world, World::let_go),
-            promised: always,
+            promise: Promise::Always,
         }
         .sweep_places();
     }

@@ -5,6 +5,7 @@
 #![cfg(not(loom))]
 
 mod batches;
+mod check_replicas;
 mod counting;
 mod drops;
 mod laggards;

@@ -1,5 +1,6 @@
 //! How schedules are chosen, kept when they fail, and run again.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use nr_loom_tests::topology::Topology;
@@ -31,13 +32,31 @@ pub(crate) fn search(scenario: fn()) {
     }
 }
 
+std::thread_local! {
+    /// What was wrong in this schedule, all threads of which are one to the operating system.
+    static WRONG: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An assertion for what the crate calls and may keep the panics of to itself: operations, on the replicas of others, and `Drop`. Such a
+/// panic would be seen by nobody; this fails when the scenario is over.
+pub(crate) fn note_unless(holds: bool, wrong: impl FnOnce() -> String) {
+    if !holds {
+        WRONG.with_borrow_mut(|all| all.push(wrong()));
+    }
+}
+
 fn run(scheduler: impl Scheduler + 'static, scenario: fn(), persistence: FailurePersistence) {
     let mut config = Config::new();
     config.stack_size = 256 << 10;
     config.max_steps = MaxSteps::FailAfter(MAX_STEPS);
     config.silence_warnings = true;
     config.failure_persistence = persistence;
-    Runner::new(scheduler, config).run(scenario);
+    Runner::new(scheduler, config).run(move || {
+        WRONG.take();
+        scenario();
+        let wrong = WRONG.take();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    });
 }
 
 /// Where schedules that fail are kept: `schedules` in the folder that cargo builds in.

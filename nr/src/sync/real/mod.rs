@@ -14,9 +14,10 @@ pub(crate) use preemption::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, UnsafeCell, observe, park, unobserve,
 };
 
-#[cfg(nr_thread_sanitizer)]
+// Where steps are observed, the atomics are those of `preemption`.
+#[cfg(all(any(nr_thread_sanitizer, nr_thread_sanitizer = "fences"), not(feature = "preemption")))]
 mod thread_sanitizer;
-#[cfg(nr_thread_sanitizer)]
+#[cfg(all(any(nr_thread_sanitizer, nr_thread_sanitizer = "fences"), not(feature = "preemption")))]
 pub(crate) use thread_sanitizer::{AtomicU32, AtomicU64, AtomicUsize};
-#[cfg(all(nr_thread_sanitizer, nr_thread_sanitizer = "fences"))]
+#[cfg(all(nr_thread_sanitizer = "fences", not(feature = "preemption")))]
 pub(crate) use thread_sanitizer::{fence, fence_after_read_modify_write};

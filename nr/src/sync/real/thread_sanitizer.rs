@@ -4,7 +4,7 @@
 //!
 //! * With `--cfg nr_thread_sanitizer` a maximum is a loop of compare-and-swaps, which it understands. Then it has nothing to report: no data
 //!   of this crate's is ordered by a fence alone. (Fences decide who gives way; that the data are then ordered is for the accesses.)
-//! * With `--cfg 'nr_thread_sanitizer="fences"'` as well, a fence is a read-modify-write of one atomic. That tells whether a race that is
+//! * With `--cfg 'nr_thread_sanitizer="fences"'`, alone or as well, a fence too is a read-modify-write of one atomic. That tells whether a race that is
 //!   reported without it is one: if it is still reported, yes. It is stronger than a fence: of two threads that come to one, the later is
 //!   ordered after the earlier. So it can hide a race, and is not for every day.
 

@@ -119,7 +119,7 @@ fn soak(options: &Options) -> Result<usize, String> {
             if progress.standstill() > STANDSTILL {
                 progress.say(&format!("nothing has moved for {STANDSTILL:?}: {}", board.running()));
                 progress.finish();
-                board.print(start.elapsed());
+                board.print(start.elapsed(), true);
                 // Its threads can't be waited for.
                 std::process::exit(1);
             }
@@ -127,7 +127,7 @@ fn soak(options: &Options) -> Result<usize, String> {
     });
     violations.try_iter().for_each(|violation| progress.say(&violation));
     progress.finish();
-    board.print(start.elapsed());
+    board.print(start.elapsed(), false);
     Ok(board.violations())
 }
 

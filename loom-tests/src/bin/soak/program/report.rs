@@ -38,8 +38,8 @@ impl Board {
         self.running.lock().expect("nobody panics with it").clone()
     }
 
-    /// A table of all checks that have run; then the first violations of each.
-    pub fn print(&self, time: Duration) {
+    /// A table of all checks that have run; `stands_still` if one has not come to its end.
+    pub fn print(&self, time: Duration, stands_still: bool) {
         println!(
             "{:<20} {:>15} {:>12} {:>12} {:>7} {:>11}",
             "check", "operations", "windows", "overlapping", "s", "violations"
@@ -58,11 +58,12 @@ impl Board {
             );
         }
         println!(
-            "\n{} operations checked, {} windows decided in {:.1} s: {} violations.",
+            "\n{} operations checked, {} windows decided in {:.1} s: {} violations{}.",
             grouped(self.operations()),
             grouped(self.windows()),
             time.as_secs_f64(),
-            self.violations()
+            self.violations(),
+            if stands_still { format!(", and A STANDSTILL in {}", self.running()) } else { String::new() }
         );
     }
 }

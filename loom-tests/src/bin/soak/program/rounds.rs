@@ -8,7 +8,7 @@ use crate::program::tally::{Limit, Tally};
 use std::hint;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, OnceLock};
 use std::thread;
 
 /// What the threads of one run share. All threads meet on it between rounds, so that there `SeqCst` costs nothing that counts.
@@ -44,26 +44,23 @@ impl<'a> Rounds<'a> {
         self.tally
     }
 
-    /// Runs `body(0)` to `body(threads - 1)`, each on its own thread. The first panic ends all at their next meeting, and is
-    /// the result.
+    /// Runs `body(0)` to `body(threads - 1)`, each on its own thread. The first panic in time ends all at their next meeting, and
+    /// is the result.
     pub fn run(&self, body: impl Fn(usize) + Sync) -> Result<(), String> {
+        let first = OnceLock::new();
         thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.threads)
-                .map(|thread| {
-                    let body = &body;
-                    scope.spawn(move || {
-                        let ended = catch_unwind(AssertUnwindSafe(|| body(thread)));
-                        ended.map_err(|panic| {
-                            self.stop();
-                            format!("thread {thread}: {}", text_of(&*panic))
-                        })
-                    })
-                })
-                .collect();
-            let ended = threads.into_iter().map(|thread| thread.join().expect("a panic is caught within"));
-            // All of them are waited for.
-            ended.fold(Ok(()), Result::and)
-        })
+            for thread in 0..self.threads {
+                let (body, first) = (&body, &first);
+                scope.spawn(move || {
+                    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(thread))) {
+                        // Before the others are stopped, of whom one might panic for that.
+                        let _ = first.set(format!("thread {thread}: {}", text_of(&*panic)));
+                        self.stop();
+                    }
+                });
+            }
+        });
+        first.into_inner().map_or(Ok(()), Err)
     }
 
     /// Begins a round, when all are there; false if there is none, since it is time or there was a violation.
@@ -94,13 +91,15 @@ impl<'a> Rounds<'a> {
         self.tally.operations.fetch_add(calls as u64, Relaxed);
     }
 
-    /// Ends a round, when all are there: the last one there runs `settle` while the others wait.
-    pub fn end(&self, settle: impl FnOnce()) {
+    /// Ends a round, when all are there: the last one there runs `settle` while the others wait. False if there was a violation:
+    /// then others may be in the midst of the round.
+    pub fn end(&self, settle: impl FnOnce()) -> bool {
         self.meet(|| {
             if !self.over.load(SeqCst) {
                 settle();
             }
         });
+        !self.over.load(SeqCst)
     }
 
     /// Waits until all threads are there.

@@ -10,7 +10,7 @@ use super::structures::{Counter, Map, PriorityQueue, Queue, Stack};
 use super::tally::{Limit, Tally};
 use super::windows::Windows;
 use crate::common::{Configuration, Random, Watchdog, scaled};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 fn after(rounds: usize, stop: &AtomicBool) -> Limit<'_> {
     Limit { deadline: None, rounds: Some(rounds), calls: 64, stop }
@@ -43,6 +43,24 @@ fn verdict<C: Check, F: Fault>(rounds: usize) -> Result<(), String> {
     };
     let (tally, stop) = (Tally::default(), AtomicBool::new(false));
     on::<C, Faulty<Paced<C::Data>, F>>(&setting, &Rounds::new(setting.threads, &tally, &after(rounds, &stop)))
+}
+
+/// Whoever is stopped by a violation looks at a round of which a part is missing: it is told so, and what it finds is not reported.
+#[test]
+fn the_first_violation_is_reported() {
+    let (tally, stop) = (Tally::default(), AtomicBool::new(false));
+    let _watchdog = Watchdog::new("a violation in the midst of a round");
+    let limit = after(10, &stop);
+    let rounds = Rounds::new(4, &tally, &limit);
+    let is_whole = AtomicBool::new(false);
+    let said = rounds.run(|thread| {
+        rounds.begin();
+        assert!(thread != 2, "the first");
+        is_whole.fetch_or(rounds.end(|| {}), SeqCst);
+        panic!("a later one");
+    });
+    assert_eq!(said, Err("thread 2: the first".to_owned()));
+    assert!(!is_whole.into_inner(), "it lacks what thread 2 would have done");
 }
 
 macro_rules! finds {

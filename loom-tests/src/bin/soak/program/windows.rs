@@ -65,7 +65,9 @@ impl<S: Structure, const IS_WIDE: bool> Check for Windows<S, IS_WIDE> {
                     .collect();
                 rounds.count(events.len());
                 window_of(object).events.extend(events);
-                rounds.end(|| {});
+                if !rounds.end(|| {}) {
+                    break;
+                }
                 if thread % in_group == 0 {
                     let initial = S::random(&mut random);
                     handle.execute_mut(Change { object, what: What::Renew(initial.clone()) });
