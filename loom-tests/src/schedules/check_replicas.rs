@@ -63,16 +63,20 @@ fn replicas_are_compared(checkers: usize, changes: bool) {
     assert_everywhere(&counter, all);
 }
 
+/// Fails if who compares draws no ticket, or has the replicas catch up once only; with the crate's own assertion that nothing is appended
+/// meanwhile, and without it.
 #[test]
 fn replicas_are_compared_under_load() {
     search(|| replicas_are_compared(1, false));
 }
 
+/// Fails as the one before does.
 #[test]
 fn two_compare_replicas_under_load() {
     search(|| replicas_are_compared(2, false));
 }
 
+/// Fails as the ones before do.
 #[test]
 fn replicas_are_compared_while_they_come_and_go() {
     search(|| replicas_are_compared(2, true));

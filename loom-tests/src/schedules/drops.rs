@@ -148,26 +148,27 @@ fn everything_is_dropped(replicas: usize, policy: PanicPolicy, changes: usize) {
     }
 }
 
-/// Fails if what is reclaimed is not dropped, if the responses beside a panic aren't, or if two threads reclaim at once.
+/// Fails if what is reclaimed is not dropped, or dropped twice; if a replica executes again what another has appended; if the responses beside a
+/// panic aren't dropped; or if two threads reclaim at once.
 #[test]
 fn everything_is_dropped_with_a_log() {
     search(|| with_ledger(|| everything_is_dropped(3, PanicPolicy::Continue, 0)));
 }
 
-/// Fails if a batch does not drop its operations, or the responses beside a panic.
+/// Fails if a batch does not drop its operations, or the responses beside a panic; or if a lone operation is dropped twice.
 #[test]
 fn everything_is_dropped_without_a_log() {
     search(|| with_ledger(|| everything_is_dropped(1, PanicPolicy::Continue, 0)));
 }
 
-/// Fails if a refused batch is not handed back.
+/// Fails if a refused batch is not handed back, if what is reclaimed is dropped twice, or if a replica executes again what another has appended.
 #[test]
 fn everything_is_dropped_when_poisoned() {
     search(|| with_ledger(|| everything_is_dropped(3, PanicPolicy::Poison, 0)));
 }
 
-/// Fails if a newcomer joins while another thread reclaims, or if the log leaves what is in it. This is where a combiner that puts requests
-/// back meets some that were posted meanwhile.
+/// Fails if a newcomer joins while another thread reclaims, if the log leaves what is in it, if what is reclaimed is dropped twice, or if a
+/// replica executes again what another has appended. This is where a combiner that puts requests back meets some that were posted meanwhile.
 #[test]
 fn everything_is_dropped_while_replicas_come_and_go() {
     search(|| with_ledger(|| everything_is_dropped(2, PanicPolicy::Continue, 3)));
