@@ -319,9 +319,9 @@ impl<D: Dispatch> NodeReplicated<D> {
     /// Compares the replicas while the structure is in use: takes the `fingerprint` of each in the same state, up to date, and gives it if
     /// all have the same. For a structure that keeps [the contract](Dispatch#the-contract-determinism) that is always so.
     ///
-    /// What a fingerprint is made of decides what is compared (by an equality that holds for itself: not so a `f64` that is no number): all that operations can find out about the structure, at best in a canonical
+    /// What a fingerprint is made of decides what is compared: all that operations can find out about the structure, at best in a canonical
     /// form. A sum over the entries of a map, or a sorted copy of them, is one; what depends on the iteration order of a map is one only
-    /// if operations depend on that too.
+    /// if operations depend on that too. It has to be equal to itself, which an `f64` that is no number is not.
     ///
     /// Linearizable: the state is that at some moment during the call. With one replica there is nothing to compare, and its fingerprint is
     /// given. Works on a poisoned structure too, and helps to decide whether to [`clear_poison`](Self::clear_poison).

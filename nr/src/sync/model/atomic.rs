@@ -85,7 +85,7 @@ pub(crate) fn fence(ordering: Ordering) {
 }
 
 macro_rules! atomic {
-    ($name:ident $(<$parameter:ident>)?, $value:ty, { $($more:item)* }) => {
+    ($name:ident $(<$parameter:ident>)?, $value:ty) => {
         pub(crate) struct $name $(<$parameter>)? (loom::sync::atomic::$name $(<$parameter>)?);
 
         // Derived, it would ask for what a pointer leads to.
@@ -138,40 +138,29 @@ macro_rules! atomic {
             ) -> Result<$value, $value> {
                 self.compare_exchange(current, new, success, failure)
             }
-
-            $($more)*
         }
+    };
+}
+
+/// Methods that number types have besides.
+macro_rules! read_modify_write {
+    ($value:ty: $($method:ident)*) => {
+        $(
+            #[track_caller]
+            pub(crate) fn $method(&self, value: $value, ordering: Ordering) -> $value {
+                self.0.$method(value, effective(ordering, 0, Location::caller()))
+            }
+        )*
     };
 }
 
 macro_rules! number {
     ($($name:ident, $value:ty;)*) => {
         $(
-            atomic! { $name, $value, {
-                #[track_caller]
-                pub(crate) fn fetch_add(&self, value: $value, ordering: Ordering) -> $value {
-                    self.0.fetch_add(value, effective(ordering, 0, Location::caller()))
-                }
+            atomic! { $name, $value }
 
-                #[track_caller]
-                pub(crate) fn fetch_sub(&self, value: $value, ordering: Ordering) -> $value {
-                    self.0.fetch_sub(value, effective(ordering, 0, Location::caller()))
-                }
-
-                #[track_caller]
-                pub(crate) fn fetch_or(&self, value: $value, ordering: Ordering) -> $value {
-                    self.0.fetch_or(value, effective(ordering, 0, Location::caller()))
-                }
-
-                #[track_caller]
-                pub(crate) fn fetch_and(&self, value: $value, ordering: Ordering) -> $value {
-                    self.0.fetch_and(value, effective(ordering, 0, Location::caller()))
-                }
-
-                #[track_caller]
-                pub(crate) fn fetch_max(&self, value: $value, ordering: Ordering) -> $value {
-                    self.0.fetch_max(value, effective(ordering, 0, Location::caller()))
-                }
+            impl $name {
+                read_modify_write! { $value: fetch_add fetch_sub fetch_or fetch_and fetch_max }
 
                 #[track_caller]
                 pub(crate) fn fetch_update(
@@ -183,7 +172,7 @@ macro_rules! number {
                     let location = Location::caller();
                     self.0.fetch_update(effective(success, 0, location), effective(failure, 1, location), change)
                 }
-            }}
+            }
         )*
     };
 }
@@ -194,5 +183,5 @@ number! {
     AtomicUsize, usize;
 }
 
-atomic! { AtomicBool, bool, {} }
-atomic! { AtomicPtr<T>, *mut T, {} }
+atomic! { AtomicBool, bool }
+atomic! { AtomicPtr<T>, *mut T }

@@ -125,10 +125,14 @@ impl Peek {
     }
 }
 
+/// What is pushed last comes last from a queue, first from a stack.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Queue(VecDeque<u32>);
+pub struct Sequence<const IS_STACK: bool>(VecDeque<u32>);
 
-impl Structure for Queue {
+pub type Queue = Sequence<false>;
+pub type Stack = Sequence<true>;
+
+impl<const IS_STACK: bool> Structure for Sequence<IS_STACK> {
     type Write = Put;
     type Read = Peek;
 
@@ -151,51 +155,15 @@ impl Structure for Queue {
                 self.0.push_back(value);
                 Some(self.0.len() as u32 - 1)
             }
+            Put::Pop if IS_STACK => self.0.pop_back(),
             Put::Pop => self.0.pop_front(),
         }
     }
 
     fn read(&self, op: &Peek) -> Option<u32> {
         match op {
+            Peek::Next if IS_STACK => self.0.back().copied(),
             Peek::Next => self.0.front().copied(),
-            Peek::Len => Some(self.0.len() as u32),
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Stack(Vec<u32>);
-
-impl Structure for Stack {
-    type Write = Put;
-    type Read = Peek;
-
-    fn random(random: &mut Random) -> Self {
-        let len = random.below(4);
-        Self((0..len).map(|_| old_value(random)).collect())
-    }
-
-    fn random_write(random: &mut Random, fresh: u32) -> Put {
-        Put::random(random, fresh)
-    }
-
-    fn random_read(random: &mut Random) -> Peek {
-        Peek::random(random)
-    }
-
-    fn write(&mut self, op: &Put) -> Option<u32> {
-        match *op {
-            Put::Push(value) => {
-                self.0.push(value);
-                Some(self.0.len() as u32 - 1)
-            }
-            Put::Pop => self.0.pop(),
-        }
-    }
-
-    fn read(&self, op: &Peek) -> Option<u32> {
-        match op {
-            Peek::Next => self.0.last().copied(),
             Peek::Len => Some(self.0.len() as u32),
         }
     }
