@@ -86,6 +86,17 @@ fn those_that_differ_are_named() {
 }
 
 #[test]
+fn who_looks_is_no_handle_afterwards() {
+    for_each_configuration(|configuration| {
+        let journal = configuration.build(|_| Journal::default());
+        let _handle = journal.register_on(journal.replica_ids()[0]).unwrap();
+        journal.check_replicas(fingerprint).unwrap();
+        let handles: Vec<usize> = journal.stats().replicas.iter().map(|replica| replica.handles).collect();
+        assert_eq!((handles[0], handles.iter().sum()), (1, 1));
+    });
+}
+
+#[test]
 fn a_panic_of_the_fingerprint_leaves_nothing_behind() {
     for_each_configuration(|configuration| {
         let journal = configuration.build(|_| Journal::default());

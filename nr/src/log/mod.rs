@@ -167,3 +167,7 @@ impl<Op> Drop for Log<Op> {
         }
     }
 }
+
+// Where atomics are those of models or schedules, tests are models or schedules too.
+#[cfg(all(test, not(loom), not(feature = "shuttle")))]
+mod tests;

@@ -276,7 +276,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         let replica = turn.replica();
         let is_worth_it = replica.is_gathering() && replica.standing() == Standing::Member && !requests.is_empty();
         let Some(log) = self.log.get().filter(|_| is_worth_it && !self.is_crowded()) else { return };
-        let longest = (replica.combining.last_phase.get() / GATHERING).min(LONGEST_GATHERING);
+        let longest = longest_gathering(replica.combining.last_phase.get());
         let start = Stopwatch::start();
         while !requests.has_errands()
             && requests.operations() < replica.handles()
@@ -461,6 +461,11 @@ const GATHERING: u64 = 4;
 /// The longest that it waits, in nanoseconds, whatever the last write phase was held up by.
 const LONGEST_GATHERING: u64 = 50_000;
 
+/// How long a combiner waits for more to do, in nanoseconds, after a write phase of that many.
+fn longest_gathering(last_phase: u64) -> u64 {
+    (last_phase / GATHERING).min(LONGEST_GATHERING)
+}
+
 /// The operations of a round, and what becomes of their results.
 pub(crate) trait Operations<D: Dispatch> {
     /// Moves them into the log and publishes them.
@@ -531,3 +536,6 @@ impl<D: Dispatch> Drop for ReportOnUnwind<'_, D> {
         self.0.poison.report();
     }
 }
+
+#[cfg(all(test, not(loom), not(feature = "shuttle")))]
+mod tests;

@@ -115,3 +115,6 @@ impl<D: Dispatch> ReplicaSet<D> {
         done
     }
 }
+
+#[cfg(all(test, not(loom), not(feature = "shuttle")))]
+mod tests;

@@ -133,10 +133,9 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// Counts a round that is not of a lone writer, if it has operations. Before it is answered: who has an answer finds it
-    /// counted.
+    /// Counts a round that is not of a lone writer. Before it is answered: who has an answer finds it counted.
     fn add_round(&self, operations: usize) {
-        self.rounds.add_exclusive(u64::from(operations > 0));
+        self.rounds.add_exclusive(1);
         self.operations.add_exclusive(operations as u64);
     }
 }

@@ -476,3 +476,7 @@ impl<D: Dispatch> Drop for Turn<'_, D> {
         self.let_go();
     }
 }
+
+// Where atomics are those of models or schedules, tests are models or schedules too.
+#[cfg(all(test, not(loom), not(feature = "shuttle")))]
+mod tests;

@@ -456,3 +456,6 @@ impl ReaderCell {
         self.handles.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(all(test, not(loom), not(feature = "shuttle")))]
+mod tests;

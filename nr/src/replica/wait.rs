@@ -104,3 +104,6 @@ impl<'a, D: Dispatch> Watch<'a, D> {
         None
     }
 }
+
+#[cfg(all(test, not(loom), not(feature = "shuttle")))]
+mod tests;
