@@ -77,6 +77,7 @@ impl Operation {
 }
 
 /// All operations in `src`, in the order of files and lines. Those of the facade are its users'; what it has of its own is in its `mod.rs`.
+/// Those in `tests.rs` need no argument.
 pub(crate) fn operations(src: &Path) -> Result<Vec<Operation>, String> {
     let mut files = Vec::new();
     collect_files(src, &mut files)?;
@@ -98,7 +99,7 @@ fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> 
     for path in entries.flatten().map(|entry| entry.path()) {
         if path.is_dir() {
             collect_files(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
             files.push(path);
         }
     }
