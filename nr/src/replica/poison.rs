@@ -55,8 +55,8 @@ impl Poison {
     pub(crate) fn report_at(&self, position: u64) {
         if self.policy == PanicPolicy::Poison {
             let report = (position + 1) << 1 | POISONED;
-            // Relaxed, both: see `is_set`. A state that is as far already has this report, whatever became of it.
-            let raise = |state| (state | POISONED < report).then_some(report);
+            // Relaxed, both: see `is_set`. A state that is further already has this report, whatever became of it.
+            let raise = |state: u64| (state >> 1 <= position).then_some(report);
             let _ = self.state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, raise);
         }
     }
@@ -66,3 +66,6 @@ impl Poison {
         self.state.fetch_and(!POISONED, Ordering::Relaxed);
     }
 }
+
+#[cfg(all(test, not(loom), not(feature = "shuttle")))]
+mod tests;

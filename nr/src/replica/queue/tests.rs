@@ -33,6 +33,11 @@ fn requests<const COUNT: usize>() -> [Box<Request<Nothing>>; COUNT] {
     std::array::from_fn(|_| Box::new(Request::new(crate::replica::Task::one(()))))
 }
 
+/// The word for one that is posted, without marks.
+fn request_address() -> *mut Request<Nothing> {
+    ptr::without_provenance_mut(align_of::<Request<Nothing>>())
+}
+
 fn post(queue: &Queue, request: &Request<Nothing>) {
     assert!(!queue.lock_or_post(request, OTHER, false));
 }
@@ -65,6 +70,19 @@ fn callers_differ() {
     let callers: Vec<Caller> = (0..3).map(Caller::new).chain([Caller::NONE]).collect();
     for (index, caller) in callers.iter().enumerate() {
         assert!(!callers[..index].contains(caller));
+    }
+}
+
+#[test]
+fn a_mark_is_set_or_not() {
+    let request = request_address();
+    for marks in 0..=MARKS {
+        let marked = with(request, marks);
+        assert_eq!(split(marked), (request, marks));
+        assert_eq!(with(marked, marks), marked);
+        assert_eq!(without(marked, MARKS), request);
+        assert_eq!(split(without(marked, URGENT)), (request, marks & !URGENT));
+        assert_eq!(split(locked(marked)), (request, marks & !EXPECTED | LOCKED));
     }
 }
 
