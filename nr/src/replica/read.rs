@@ -44,7 +44,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         let completed = log.completed();
         // Whoever combines is likely to replay that anyway: to watch costs it less than to be asked.
         let backoff = Backoff::new();
-        while !(backoff.is_long() || backoff.is_due() && replica.queue.is_unattended()) {
+        while !is_to_ask(replica, &backoff) {
             backoff.snooze();
             if !log.lacks_before(replica.index, completed) {
                 return true;
@@ -55,3 +55,11 @@ impl<D: Dispatch> ReplicaSet<D> {
         !log.lacks_before(replica.index, completed)
     }
 }
+
+/// Whether a reader that has waited so far asks to have the replica brought up to date.
+fn is_to_ask<D: Dispatch>(replica: &Replica<D>, backoff: &Backoff) -> bool {
+    backoff.is_long() || backoff.is_due() && replica.queue.is_unattended()
+}
+
+#[cfg(all(test, not(loom), not(feature = "shuttle")))]
+mod tests;

@@ -197,11 +197,10 @@ impl<D: Dispatch> Work<D> {
         }
     }
 
-    /// Moves the operations out, in order.
+    /// Moves the operations out, in order. For work that has not been refused.
     fn take_operations(&mut self, mut take: impl FnMut(D::WriteOperation)) {
         self.appended = self.operations() as u32;
         match &mut self.task {
-            _ if self.refused.is_some() => {}
             Task::CatchUp | Task::Copy(_) | Task::Leave { .. } | Task::Settle => {}
             Task::One { operation, .. } => {
                 if let Some(operation) = operation.take() {
@@ -228,15 +227,12 @@ impl<D: Dispatch> Batch<D> {
         Self { operations, responses, panic: None }
     }
 
-    /// Takes the result of the next operation. After a panic nobody will see the other responses.
+    /// Takes the result of the next operation.
     fn respond(&mut self, result: Result<D::Response, Payload>) {
-        match result {
-            Ok(response) if self.panic.is_none() => self.responses.push(response),
-            Ok(response) => contain(|| drop(response)),
-            Err(payload) => match self.panic {
-                None => self.panic = Some(payload),
-                Some(_) => discard(payload),
-            },
+        match (result, &self.panic) {
+            (Ok(response), _) => self.responses.push(response),
+            (Err(payload), None) => self.panic = Some(payload),
+            (Err(payload), Some(_)) => discard(payload),
         }
     }
 }
@@ -712,27 +708,5 @@ impl<D: Dispatch> Operations<D> for Responder<D> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Sized<const BYTES: usize>([u8; BYTES]);
-
-    impl<const BYTES: usize> Dispatch for Sized<BYTES> {
-        type ReadOperation<'a> = ();
-        type WriteOperation = u64;
-        type Response = u64;
-        fn dispatch(&self, (): ()) -> u64 {
-            self.0.len() as u64
-        }
-        fn dispatch_mut(&mut self, op: &u64) -> u64 {
-            *op
-        }
-    }
-
-    #[test]
-    fn a_request_is_as_small_for_a_large_structure() {
-        assert_eq!(size_of::<Request<Sized<1>>>(), size_of::<Request<Sized<{ 1 << 20 }>>>());
-        assert!(size_of::<Request<Sized<1>>>() <= 128);
-    }
-}
+#[cfg(all(test, not(loom), not(feature = "shuttle")))]
+mod tests;

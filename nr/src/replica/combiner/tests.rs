@@ -174,10 +174,42 @@ fn long_phases_beside_readers_are_worth_it() {
 fn a_lone_writer_gathers_where_it_is_worth_it() {
     let structure = structure();
     let mut handle = register(&structure, 1).remove(0);
+    let counters = &structure.set().replica(0).expect("the first").counters;
+    handle.execute_mut(1);
+    assert_eq!((counters.lone.get(), counters.rounds.get()), (1, 0));
     pretend(&structure, LONG);
     handle.execute_mut(1);
-    let stats = structure.stats();
-    assert_eq!(stats.replicas[0].rounds, 1);
+    assert_eq!((counters.lone.get(), counters.rounds.get()), (1, 1));
+}
+
+#[test]
+fn a_poisoned_structure_and_a_replica_that_is_gone_hand_everything_back() {
+    fn is_refused<R>(outcome: Result<R, Refused<Vec<u64>>>, reason: Refusal) -> bool {
+        outcome.is_err_and(|refused| refused.reason == reason && refused.returned == [7])
+    }
+    for (replicas, reason) in [(1, Refusal::Poisoned), (2, Refusal::Poisoned), (2, Refusal::Removed)] {
+        let structure = structure();
+        if replicas == 1 {
+            structure.remove_replica(structure.replica_ids()[1]).expect("two replicas");
+        }
+        match reason {
+            Refusal::Poisoned => structure.set().poison().report(),
+            Refusal::Removed => structure.remove_replica(structure.replica_ids()[0]).expect("two replicas"),
+        }
+        let (set, caller) = (structure.set(), Caller::NONE);
+        let replica = set.replica(0).expect("the first");
+        let one = set.execute_mut(replica, caller, 7);
+        assert!(is_refused(
+            one.map_err(|Refused { reason, returned }| Refused { reason, returned: vec![returned] }),
+            reason
+        ));
+        assert!(is_refused(set.execute_mut_batch(replica, caller, vec![7]), reason));
+        assert!(Turn::attempt_idle(replica).is_some(), "nobody combines");
+        // SAFETY: the cell is the replica's, and has been assigned.
+        let read = unsafe { set.read(replica, replica.lock.cell(replica.enlist()), caller, vec![7], |_, _| ()) };
+        assert!(is_refused(read, reason));
+        assert_eq!(structure.stats().operations(), 0);
+    }
 }
 
 fn requests(tasks: Vec<Task<Count>>) -> Vec<Request<Count>> {
@@ -186,6 +218,17 @@ fn requests(tasks: Vec<Task<Count>>) -> Vec<Request<Count>> {
 
 fn batch(operations: usize) -> Task<Count> {
     Task::Batch(Box::new(Batch::new(vec![1; operations])))
+}
+
+#[test]
+fn catching_up_on_nothing_keeps_no_readers_out() {
+    let structure = structure();
+    let set = structure.set();
+    let replica = set.replica(0).expect("the first");
+    let mut turn = Turn::attempt(replica).expect("a turn");
+    let catch_up = |_: &Count, ()| set.catch_up_now(set.log().expect("two replicas"), &mut turn);
+    // SAFETY: the cell is the lock's, and has been assigned.
+    assert!(unsafe { replica.lock.read(replica.lock.cell(replica.enlist()), (), catch_up) }.is_ok());
 }
 
 /// A list with those requests, in that order, of which none is posted.
@@ -339,4 +382,39 @@ fn plain_values_are_reclaimed_at_half() {
     assert_eq!(reclaimed_after(1), 31);
     assert_eq!(reclaimed_after(30), 31);
     assert_eq!(reclaimed_after(1), 62);
+}
+
+/// Notes how far everything is completed while an operation is executed.
+struct Looks {
+    /// The structure itself, once it is there.
+    at: std::sync::Arc<std::sync::OnceLock<NodeReplicated<Looks>>>,
+    seen: Vec<u64>,
+}
+
+impl Dispatch for Looks {
+    type ReadOperation<'a> = ();
+    type WriteOperation = ();
+    type Response = Vec<u64>;
+    fn dispatch(&self, (): ()) -> Vec<u64> {
+        self.seen.clone()
+    }
+    fn dispatch_mut(&mut self, (): &()) -> Vec<u64> {
+        let log = self.at.get().and_then(|structure| structure.set().log()).expect("two replicas have a log");
+        self.seen.push(log.completed());
+        self.seen.clone()
+    }
+}
+
+#[test]
+fn beside_readers_a_round_is_completed_late() {
+    let at = std::sync::Arc::new(std::sync::OnceLock::new());
+    let two = NonZeroUsize::new(2).expect("not zero");
+    let builder = NodeReplicated::<Looks>::builder().replicas(Replicas::Count(two)).topology(Topology::single());
+    let structure = builder.build_with(|_| Looks { at: at.clone(), seen: Vec::new() }).expect("a structure");
+    let structure = at.get_or_init(|| structure);
+    let mut handle = structure.register_on(structure.replica_ids()[0]).expect("a handle");
+    assert_eq!(handle.execute_mut(()), [1], "nobody reads");
+    handle.execute(());
+    assert_eq!(handle.execute_mut(()), [1, 1], "who reads elsewhere does not wait for it");
+    assert_eq!(handle.execute_mut(()), [1, 1, 3], "nobody has read since");
 }

@@ -90,6 +90,19 @@ fn a_large_batch_takes_it_twice_as_far() {
 }
 
 #[test]
+fn a_batch_that_ends_with_an_interval_is_followed_by_a_look_round() {
+    let structure = structure::<u64>(CAPACITY);
+    let [busy, idle] = structure.replica_ids()[..] else { panic!("two replicas") };
+    let mut handle = structure.register_on(busy).expect("a handle");
+    let interval = 4 * INTERVAL;
+    for _ in 0..CAPACITY / 2 {
+        handle.execute_mut(1);
+    }
+    handle.execute_mut_batch(vec![1; interval as usize]);
+    assert_eq!(structure.stats().replicas[idle.index()].helped, 2 * interval);
+}
+
+#[test]
 fn who_finds_no_room_makes_as_much_as_it_needs() {
     let structure = structure::<String>(1024);
     let set = structure.set();
@@ -115,6 +128,28 @@ fn who_finds_no_room_makes_as_much_as_it_needs() {
     set.make_room(log, busy, 5 * INTERVAL, &mut garbage);
     assert_eq!(log.applied(1), 5 * INTERVAL);
     assert_eq!(idle.counters.helped.get(), 5 * INTERVAL);
+}
+
+#[test]
+fn who_does_not_wait_for_others_makes_room_too() {
+    let structure = structure::<u64>(32);
+    let set = structure.set();
+    let (busy, idle) = (set.replica(0).expect("two"), set.replica(1).expect("two"));
+    let log = set.log().expect("two replicas have one");
+    let mut handle = structure.register_on(structure.replica_ids()[0]).expect("a handle");
+    let idle_turn = Turn::attempt(idle).expect("a turn");
+    for _ in 0..32 {
+        handle.execute_mut(1);
+    }
+    let mut turn = Turn::attempt(busy).expect("a turn");
+    let mut garbage = Garbage::new();
+    assert!(set.reserve_without_waiting(log, &mut turn, 1, &mut garbage).is_none(), "nobody can help");
+    drop(idle_turn);
+    let reservation = set.reserve_without_waiting(log, &mut turn, 1, &mut garbage).expect("room");
+    // SAFETY: reserved just now, and published once.
+    unsafe { log.publish(&reservation, reservation.start(), 1) };
+    drop(turn);
+    handle.execute_mut(1);
 }
 
 #[test]
