@@ -299,6 +299,18 @@ fn an_operation_may_add_and_remove_replicas_when_it_is_dropped() {
 }
 
 #[test]
+fn a_place_that_is_used_again_is_where_the_newcomer_is() {
+    let count = builder(2).build(Count::default()).unwrap();
+    let nodes = || count.stats().replicas.iter().map(|replica| replica.node).collect::<Vec<_>>();
+    let before = nodes();
+    let elsewhere = (0..4).find(|node| !before.contains(node)).unwrap();
+    count.remove_replica(ReplicaId::new(1)).unwrap();
+    assert_eq!(count.add_replica(Place::Node(elsewhere)), Ok(ReplicaId::new(1)));
+    assert_eq!(nodes(), [before[0], elsewhere]);
+    assert_eq!(count.placement().replicas[1].node, elsewhere);
+}
+
+#[test]
 fn there_is_always_a_replica() {
     let _watchdog = Watchdog::new("looking at replicas that come and go");
     let count = builder(1).build(Count::default()).unwrap();

@@ -461,10 +461,12 @@ fn an_operating_system_of_its_own_is_asked() {
 #[derive(Debug)]
 struct Panicking {
     works_first: bool,
+    asked: AtomicUsize,
 }
 
 impl Panicking {
     fn run(&self, work: &mut dyn FnMut()) -> Result<(), PlaceError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         if self.works_first {
             work();
         }
@@ -496,7 +498,8 @@ unsafe impl PlaceMemory for Panicking {
 
 #[test]
 fn a_system_that_panics_stops_nobody() {
-    for system in [&Panicking { works_first: true }, &Panicking { works_first: false }] {
+    for works_first in [true, false] {
+        let system: &Panicking = Box::leak(Box::new(Panicking { works_first, asked: AtomicUsize::new(0) }));
         let topology = Topology::from_nodes([[0], [1]]).unwrap();
         let build = Builder::default().topology(topology).place_memory(system).log_entries(4);
         let structure = build.build(Blocks::default()).unwrap();
@@ -511,6 +514,7 @@ fn a_system_that_panics_stops_nobody() {
         let memory = structure.placement().memory.to_string();
         let expected = "placed in part: what other nodes' threads do for a replica: the implementation of PlaceMemory has panicked";
         assert_eq!(memory, expected);
+        assert_eq!(system.asked.load(Ordering::SeqCst), 1, "it is not asked again");
     }
 }
 

@@ -249,6 +249,7 @@ fn served_counts_operations_and_errands() {
         (vec![Task::one(1)], 1),
         (vec![Task::one(1), batch(3)], 4),
         (vec![batch(0)], 1),
+        (vec![batch(0), Task::one(1), batch(0), batch(2), batch(0)], 3),
         (vec![Task::CatchUp], 1),
         (vec![Task::CatchUp, Task::CatchUp, batch(2)], 3),
         (vec![], 0),
