@@ -279,7 +279,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         let longest = longest_gathering(replica.combining.last_phase.get());
         let start = Stopwatch::start();
         while !requests.has_errands()
-            && requests.operations() < replica.handles()
+            && replica.handles() > requests.operations()
             && !log.lacks(replica.index)
             && start.nanoseconds() < longest
         {

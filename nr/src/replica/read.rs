@@ -44,7 +44,7 @@ impl<D: Dispatch> ReplicaSet<D> {
         let completed = log.completed();
         // Whoever combines is likely to replay that anyway: to watch costs it less than to be asked.
         let backoff = Backoff::new();
-        while !is_to_ask(replica, &backoff) {
+        while is_to_watch(replica, &backoff) {
             backoff.snooze();
             if !log.lacks_before(replica.index, completed) {
                 return true;
@@ -56,9 +56,9 @@ impl<D: Dispatch> ReplicaSet<D> {
     }
 }
 
-/// Whether a reader that has waited so far asks to have the replica brought up to date.
-fn is_to_ask<D: Dispatch>(replica: &Replica<D>, backoff: &Backoff) -> bool {
-    backoff.is_long() || backoff.is_due() && replica.queue.is_unattended()
+/// Whether a reader that has waited so far leaves it to others to bring the replica up to date.
+fn is_to_watch<D: Dispatch>(replica: &Replica<D>, backoff: &Backoff) -> bool {
+    !backoff.is_long() && !(backoff.is_due() && replica.queue.is_unattended())
 }
 
 #[cfg(all(test, not(loom), not(feature = "shuttle")))]

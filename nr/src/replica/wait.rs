@@ -90,7 +90,7 @@ impl<'a, D: Dispatch> Watch<'a, D> {
             return Turn::attempt(self.replica);
         }
         let waited = self.waiting.nanoseconds();
-        if waited < self.next {
+        if self.next > waited {
             return None;
         }
         self.next = waited + waited.min(LONGEST_INTERVAL);
