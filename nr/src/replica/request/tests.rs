@@ -114,6 +114,12 @@ fn nobody_sleeps_who_should_combine() {
 }
 
 #[test]
+fn each_is_woken_for_itself() {
+    let requests = requests(vec![Task::CatchUp, Task::CatchUp]);
+    assert_ne!(Request::key_of(&requests[0]), Request::key_of(&requests[1]));
+}
+
+#[test]
 fn the_front_has_at_least_one_and_else_no_more_than_asked_for() {
     let tasks = || vec![batch([0; 3]), Task::CatchUp, Task::one(0), batch([0; 2]), Task::one(0)];
     for (most, expected) in [(0, 2), (1, 2), (3, 2), (4, 3), (5, 3), (6, 4), (7, 5), (100, 5)] {
