@@ -397,3 +397,6 @@ impl<D: Dispatch> ReplicaSet<D> {
         data
     }
 }
+
+#[cfg(all(test, not(loom), not(feature = "shuttle")))]
+mod tests;

@@ -58,7 +58,7 @@ impl<D: Dispatch> ReplicaSet<D> {
 
 /// Whether a reader that has waited so far leaves it to others to bring the replica up to date.
 fn is_to_watch<D: Dispatch>(replica: &Replica<D>, backoff: &Backoff) -> bool {
-    !backoff.is_long() && !(backoff.is_due() && replica.queue.is_unattended())
+    !(backoff.is_long() || backoff.is_due() && replica.queue.is_unattended())
 }
 
 #[cfg(all(test, not(loom), not(feature = "shuttle")))]

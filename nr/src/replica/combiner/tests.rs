@@ -3,15 +3,14 @@
 
 extern crate std;
 
-use core::num::NonZeroUsize;
 use std::boxed::Box;
 use std::vec;
 use std::vec::Vec;
 
 use super::*;
+use crate::replica::tests::{PROCESSORS, two_replicas};
 use crate::sync::Counter;
-use crate::topology::Topology;
-use crate::{Handle, NodeReplicated, Replicas};
+use crate::{Handle, NodeReplicated};
 
 #[derive(Clone)]
 struct Count(u64);
@@ -29,14 +28,9 @@ impl Dispatch for Count {
     }
 }
 
-const PROCESSORS: usize = 3;
-
-/// Two replicas on a machine of so many processors.
+/// With a log that has room for all that is done here.
 fn structure() -> NodeReplicated<Count> {
-    let topology = Topology::from_nodes(core::iter::once(0..PROCESSORS)).expect("a topology");
-    let two = NonZeroUsize::new(2).expect("not zero");
-    let builder = NodeReplicated::<Count>::builder().replicas(Replicas::Count(two)).topology(topology);
-    builder.build(Count(0)).expect("a structure")
+    two_replicas(1024, |_| Count(0))
 }
 
 fn register(structure: &NodeReplicated<Count>, handles: usize) -> Vec<Handle<'_, Count>> {
@@ -366,9 +360,7 @@ fn lone_operations_are_counted_as_rounds() {
 
 #[test]
 fn plain_values_are_reclaimed_at_half() {
-    let two = NonZeroUsize::new(2).expect("not zero");
-    let builder = NodeReplicated::<Count>::builder().replicas(Replicas::Count(two)).topology(Topology::single());
-    let structure = builder.log_entries(64).build(Count(0)).expect("a structure");
+    let structure = two_replicas(64, |_| Count(0));
     let mut handle = register(&structure, 1).remove(0);
     let mut reclaimed_after = |operations| {
         for _ in 0..operations {
@@ -409,9 +401,7 @@ impl Dispatch for Looks {
 #[test]
 fn beside_readers_a_round_is_completed_late() {
     let at = std::sync::Arc::new(std::sync::OnceLock::new());
-    let two = NonZeroUsize::new(2).expect("not zero");
-    let builder = NodeReplicated::<Looks>::builder().replicas(Replicas::Count(two)).topology(Topology::single());
-    let structure = builder.build_with(|_| Looks { at: at.clone(), seen: Vec::new() }).expect("a structure");
+    let structure = two_replicas(64, |_| Looks { at: at.clone(), seen: Vec::new() });
     let structure = at.get_or_init(|| structure);
     let mut handle = structure.register_on(structure.replica_ids()[0]).expect("a handle");
     assert_eq!(handle.execute_mut(()), [1], "nobody reads");

@@ -2,19 +2,18 @@
 
 extern crate std;
 
-use core::num::NonZeroUsize;
+use core::marker::PhantomData;
 use std::string::{String, ToString};
 use std::vec;
 
 use super::*;
-use crate::topology::Topology;
-use crate::{NodeReplicated, Replicas};
+use crate::NodeReplicated;
+use crate::replica::tests::two_replicas;
 
 const CAPACITY: u64 = 2048;
 
 /// Keeps nothing.
-#[derive(Clone)]
-struct Sink<Op>(core::marker::PhantomData<Op>);
+struct Sink<Op>(PhantomData<Op>);
 
 impl<Op: Clone + Send + Sync> Dispatch for Sink<Op> {
     type ReadOperation<'a> = ();
@@ -25,9 +24,7 @@ impl<Op: Clone + Send + Sync> Dispatch for Sink<Op> {
 }
 
 fn structure<Op: Clone + Send + Sync>(entries: u64) -> NodeReplicated<Sink<Op>> {
-    let two = NonZeroUsize::new(2).expect("not zero");
-    let builder = NodeReplicated::<Sink<Op>>::builder().replicas(Replicas::Count(two)).topology(Topology::single());
-    builder.log_entries(entries as usize).build(Sink(core::marker::PhantomData)).expect("a structure")
+    two_replicas(entries as usize, |_| Sink(PhantomData))
 }
 
 /// How much has been replayed for the idle replica after each of so many operations at which that has changed.

@@ -7,30 +7,17 @@ use std::boxed::Box;
 use std::vec::Vec;
 
 use super::*;
-use crate::replica::Site;
-
-struct Nothing;
-
-impl Dispatch for Nothing {
-    type ReadOperation<'a> = ();
-    type WriteOperation = ();
-    type Response = ();
-    fn dispatch(&self, (): ()) {}
-    fn dispatch_mut(&mut self, (): &()) {}
-}
+use crate::replica::Task;
+use crate::replica::tests::{Nothing, replica};
 
 type Queue = CombinerQueue<Nothing>;
 
 const RUNNER: Caller = Caller(1);
 const OTHER: Caller = Caller(2);
 
-fn replica(standing: Standing) -> Replica<Nothing> {
-    Replica::new(0, Some(Nothing), standing, Site { home: 0, node: 0, cpus: &[], cells: 1 })
-}
-
 /// Requests that stay where they are.
 fn requests<const COUNT: usize>() -> [Box<Request<Nothing>>; COUNT] {
-    std::array::from_fn(|_| Box::new(Request::new(crate::replica::Task::one(()))))
+    std::array::from_fn(|_| Box::new(Request::new(Task::one(()))))
 }
 
 /// The word for one that is posted, without marks.

@@ -1,20 +1,10 @@
 use super::*;
-use crate::replica::{Site, Standing, Turn};
-
-struct Nothing;
-
-impl Dispatch for Nothing {
-    type ReadOperation<'a> = ();
-    type WriteOperation = ();
-    type Response = ();
-    fn dispatch(&self, (): ()) {}
-    fn dispatch_mut(&mut self, (): &()) {}
-}
+use crate::replica::tests::replica;
+use crate::replica::{Standing, Turn};
 
 #[test]
 fn a_reader_watches_while_somebody_combines_but_not_for_long() {
-    let site = Site { home: 0, node: 0, cpus: &[], cells: 1 };
-    let replica = Replica::new(0, Some(Nothing), Standing::Member, site);
+    let replica = replica(Standing::Member);
     let backoff = Backoff::new();
     assert!(!is_to_watch(&replica, &backoff), "nobody combines");
     let turn = Turn::attempt(&replica).expect("a turn");

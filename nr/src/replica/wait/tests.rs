@@ -6,17 +6,8 @@ use core::time::Duration;
 use std::thread::sleep;
 
 use super::*;
-use crate::replica::{Site, Standing, Task};
-
-struct Nothing;
-
-impl Dispatch for Nothing {
-    type ReadOperation<'a> = ();
-    type WriteOperation = ();
-    type Response = ();
-    fn dispatch(&self, (): ()) {}
-    fn dispatch_mut(&mut self, (): &()) {}
-}
+use crate::replica::tests::{Nothing, replica};
+use crate::replica::{Standing, Task};
 
 const RUNNER: Caller = Caller::NONE;
 
@@ -26,10 +17,6 @@ fn posted<'a>(replica: &'a Replica<Nothing>, request: &Request<Nothing>) -> Turn
     // SAFETY: it stays where it is until the end of the test, and nobody answers it.
     assert!(unsafe { Turn::or_post(replica, request, RUNNER) }.is_none());
     turn
-}
-
-fn replica() -> Replica<Nothing> {
-    Replica::new(0, Some(Nothing), Standing::Alone, Site { home: 0, node: 0, cpus: &[], cells: 1 })
 }
 
 fn request() -> Request<Nothing> {
@@ -47,7 +34,7 @@ const NEVER: u64 = u64::MAX;
 
 #[test]
 fn who_is_invited_takes_over_at_once() {
-    let (replica, request) = (replica(), request());
+    let (replica, request) = (replica(Standing::Alone), request());
     let turn = posted(&replica, &request);
     request.set_invited(true);
     assert!(watch(&replica, NEVER).take_over(&request).is_none(), "somebody combines");
@@ -60,7 +47,7 @@ fn who_is_invited_takes_over_at_once() {
 
 #[test]
 fn a_run_that_goes_on_is_left_alone() {
-    let (replica, request) = (replica(), request());
+    let (replica, request) = (replica(Standing::Alone), request());
     posted(&replica, &request).leave(Caller::new(0));
     let pauses = replica.queue.pauses();
     assert!(watch(&replica, NEVER).take_over(&request).is_none(), "it is not time to look");
@@ -74,7 +61,7 @@ fn a_run_that_goes_on_is_left_alone() {
 
 #[test]
 fn who_has_waited_for_long_insists() {
-    let (replica, request) = (replica(), request());
+    let (replica, request) = (replica(Standing::Alone), request());
     let turn = posted(&replica, &request);
     let mut impatient = watch(&replica, 0);
     sleep(Duration::from_nanos(2 * PATIENCE));
@@ -84,7 +71,7 @@ fn who_has_waited_for_long_insists() {
 
 #[test]
 fn looks_are_further_and_further_apart_up_to_a_limit() {
-    let (replica, request) = (replica(), request());
+    let (replica, request) = (replica(Standing::Alone), request());
     let _turn = posted(&replica, &request);
     let mut watch = watch(&replica, 0);
     sleep(Duration::from_nanos(2 * LONGEST_INTERVAL));
@@ -96,7 +83,7 @@ fn looks_are_further_and_further_apart_up_to_a_limit() {
 
 #[test]
 fn on_one_of_several_replicas_who_is_invited_or_has_waited_takes_over() {
-    let (replica, request) = (replica(), request());
+    let (replica, request) = (replica(Standing::Alone), request());
     let (short, long) = (Backoff::new(), Backoff::new());
     while !long.is_long() {
         long.snooze();
