@@ -40,7 +40,7 @@ impl Hasher {
     }
 }
 
-/// What a [`Table`] keeps: something of which its key is a part.
+/// What a [`Table`](super::Table) keeps: something of which its key is a part.
 pub trait Keyed {
     /// The key; it must not change while the item is in a table.
     fn key(&self) -> &[u8];
