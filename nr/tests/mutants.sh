@@ -1,46 +1,73 @@
 #!/usr/bin/env bash
 # Mutants of the core: the code is broken at one place at a time, and some test has to fail. The unit tests have their say first, which
-# are built in seconds; then all tests of the crate, for the mutants that are left. The exit status is 1 if some are left then.
+# are built in seconds; then all tests of the crate, for the mutants that are left.
 # .cargo/mutants.toml says what is mutated, and which mutants are none, and why.
 #
-#   nr/tests/mutants.sh                            # all, about 600: hours
-#   nr/tests/mutants.sh -f nr/src/replica/wait.rs  # those of a file; or other options of cargo mutants, as --shard 0/20
+#   nr/tests/mutants.sh                            all, about 600: hours
+#   nr/tests/mutants.sh nr/src/replica/wait.rs ... those of these files
+#
+# The exit status is 1 if some are left, and 2 if they could not be tested. CARGO_MUTANTS_JOBS says how many are tested at once (1).
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+root=$(cd "$(dirname "$0")/../.." && pwd)
 
 case "${1:-}" in
--h | --help) sed -n '2,/^set -/p' "$0" | sed '$d; s/^# \{0,1\}//'; exit 0 ;;
+-h | --help) sed -n '2,/^set -/p' "$root/nr/tests/mutants.sh" | sed '$d; s/^# \{0,1\}//'; exit 0 ;;
+-*) echo "$1: files are expected, such as nr/src/replica/wait.rs" >&2; exit 2 ;;
 esac
+cd "$root"
+files=()
+for file in "$@"; do
+    if [ ! -f "$file" ]; then
+        echo "$file: there is no such file (from the root of the repository)" >&2
+        exit 2
+    fi
+    files+=(--file "$file")
+done
 for tool in mutants nextest; do
     if ! cargo "$tool" --version >/dev/null 2>&1; then
         echo "cargo-$tool is missing: cargo install --locked cargo-$tool" >&2
-        exit 1
+        exit 2
     fi
 done
 
-# What it finds is in mutants.out, where --iterate finds it again.
+# What it finds is in mutants.out, a line for each mutant.
 find_mutants() {
     local status=0
+    rm -rf mutants.out
     cargo mutants --colors never "$@" || status=$?
-    # 2: some are left; 3: some take for ever.
-    [ $status = 0 ] || [ $status = 2 ] || [ $status = 3 ]
+    # 2: some are left; 3: some took too long.
+    case $status in
+    0 | 2 | 3) ;;
+    *) exit 2 ;;
+    esac
 }
+lines() { cat "$@" 2>/dev/null || true; }
+count() { lines "$@" | grep -c . || true; }
 
-count() { cat "$@" 2>/dev/null | wc -l; }
-
-rm -rf mutants.out mutants.out.old
 echo "=== unit tests"
-find_mutants "$@" -- --lib
-caught=$(count mutants.out/{caught,timeout}.txt)
+find_mutants ${files[@]+"${files[@]}"} -- --lib
+caught=$(count mutants.out/caught.txt)
 unviable=$(count mutants.out/unviable.txt)
-left=$(count mutants.out/missed.txt)
-echo "$caught caught, $unviable do not compile, $left are left"
-if [ "$left" != 0 ]; then
-    echo "=== all tests"
-    find_mutants --iterate "$@"
-    caught=$((caught + $(count mutants.out/{caught,timeout}.txt)))
-    left=$(count mutants.out/missed.txt)
-    echo "$caught caught, $unviable do not compile, $left are left"
+# One that takes too long may do so only here and now.
+left=$(lines mutants.out/missed.txt mutants.out/timeout.txt)
+if [ $((caught + unviable)) -eq 0 ] && [ -z "$left" ]; then
+    echo "there is nothing to be mutated: see examine_globs in .cargo/mutants.toml" >&2
+    exit 2
 fi
-cat mutants.out/missed.txt
-[ "$left" = 0 ]
+echo "caught: $caught; do not compile: $unviable; left: $(grep -c . <<<"$left" || true)"
+
+if [ -n "$left" ]; then
+    echo "=== all tests"
+    names=()
+    while IFS= read -r mutant; do
+        names+=(--re "^$(sed 's/[][\.*^$+?(){}|/&~#-]/\\&/g' <<<"$mutant")\$")
+    done <<<"$left"
+    find_mutants "${names[@]}"
+    caught=$((caught + $(count mutants.out/caught.txt)))
+    left=$(lines mutants.out/missed.txt mutants.out/timeout.txt)
+    echo "caught: $caught; do not compile: $unviable; left: $(grep -c . <<<"$left" || true)"
+fi
+if [ -n "$left" ]; then
+    echo "$left"
+    exit 1
+fi

@@ -420,7 +420,7 @@ impl<D: Dispatch> ReplicaSet<D> {
                 operations.release();
             }
             self.replay(log, replica, data, &published, reservation.start(), |result| operations.respond(result));
-            phase = stopwatch.map_or(0, |stopwatch| stopwatch.nanoseconds());
+            phase = stopwatch.map_or(0, |stopwatch| stopwatch.nanoseconds().max(1));
         });
         phase
     }

@@ -398,5 +398,6 @@ impl<D: Dispatch> ReplicaSet<D> {
     }
 }
 
+// Where atomics are those of models or schedules, tests are models or schedules too.
 #[cfg(all(test, not(loom), not(feature = "shuttle")))]
 mod tests;

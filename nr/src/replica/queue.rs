@@ -477,6 +477,5 @@ impl<D: Dispatch> Drop for Turn<'_, D> {
     }
 }
 
-// Where atomics are those of models or schedules, tests are models or schedules too.
 #[cfg(all(test, not(loom), not(feature = "shuttle")))]
 mod tests;

@@ -50,7 +50,7 @@ pub(crate) struct Work<D: Dispatch> {
 /// Several operations, with nothing between them.
 pub(crate) struct Batch<D: Dispatch> {
     pub(crate) operations: Vec<D::WriteOperation>,
-    /// There is room for all of them from the start.
+    /// There is room for all of them from the start. After a panic nobody sees them; they are dropped by who asked for them.
     pub(crate) responses: Vec<D::Response>,
     /// The first panic among them.
     pub(crate) panic: Option<Payload>,
@@ -199,6 +199,7 @@ impl<D: Dispatch> Work<D> {
 
     /// Moves the operations out, in order. For work that has not been refused.
     fn take_operations(&mut self, mut take: impl FnMut(D::WriteOperation)) {
+        debug_assert!(self.refused.is_none());
         self.appended = self.operations() as u32;
         match &mut self.task {
             Task::CatchUp | Task::Copy(_) | Task::Leave { .. } | Task::Settle => {}

@@ -3,6 +3,7 @@
 use core::num::NonZeroUsize;
 
 use super::*;
+use crate::replica::request::{Batch, RequestList};
 use crate::topology::Topology;
 use crate::{NodeReplicated, Replicas};
 
@@ -30,4 +31,22 @@ pub(super) fn two_replicas<D: Dispatch>(entries: usize, make: impl FnMut(Replica
     let two = Replicas::Count(NonZeroUsize::new(2).expect("not zero"));
     let builder = NodeReplicated::<D>::builder().replicas(two).topology(topology).log_entries(entries);
     builder.build_with(make).expect("a structure")
+}
+
+pub(super) fn requests<D: Dispatch>(tasks: impl IntoIterator<Item = Task<D>>) -> Vec<Request<D>> {
+    tasks.into_iter().map(Request::new).collect()
+}
+
+pub(super) fn batch<D: Dispatch>(operations: impl IntoIterator<Item = D::WriteOperation>) -> Task<D> {
+    Task::Batch(Box::new(Batch::new(operations.into_iter().collect())))
+}
+
+/// A list of those requests, in their order, of which none is posted.
+pub(super) fn list<D: Dispatch>(requests: &[Request<D>]) -> RequestList<D> {
+    let mut list = RequestList::empty();
+    for request in requests {
+        // SAFETY: not posted, and the caller's.
+        list.append_list(unsafe { RequestList::of_one(request) });
+    }
+    list
 }

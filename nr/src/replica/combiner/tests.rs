@@ -1,14 +1,14 @@
-//! When a combiner waits for more to do before it begins: what decides that, step by step, is speed, about which models and histories say
-//! nothing.
+//! What a combiner decides, step by step, in one thread: when it waits for more to do before it begins, what it serves and hands back, when
+//! it leaves, what it counts, when a round is completed. Much of that is speed, about which models and histories say nothing.
 
 extern crate std;
 
-use std::boxed::Box;
+use std::sync::OnceLock;
 use std::vec;
 use std::vec::Vec;
 
 use super::*;
-use crate::replica::tests::{PROCESSORS, two_replicas};
+use crate::replica::tests::{self, PROCESSORS, list, requests, two_replicas};
 use crate::sync::Counter;
 use crate::{Handle, NodeReplicated};
 
@@ -206,12 +206,9 @@ fn a_poisoned_structure_and_a_replica_that_is_gone_hand_everything_back() {
     }
 }
 
-fn requests(tasks: Vec<Task<Count>>) -> Vec<Request<Count>> {
-    tasks.into_iter().map(Request::new).collect()
-}
-
+/// A batch of so many.
 fn batch(operations: usize) -> Task<Count> {
-    Task::Batch(Box::new(Batch::new(vec![1; operations])))
+    tests::batch(vec![1; operations])
 }
 
 #[test]
@@ -221,18 +218,9 @@ fn catching_up_on_nothing_keeps_no_readers_out() {
     let replica = set.replica(0).expect("the first");
     let mut turn = Turn::attempt(replica).expect("a turn");
     let catch_up = |_: &Count, ()| set.catch_up_now(set.log().expect("two replicas"), &mut turn);
+    // A write phase would wait for this reader for ever.
     // SAFETY: the cell is the lock's, and has been assigned.
     assert!(unsafe { replica.lock.read(replica.lock.cell(replica.enlist()), (), catch_up) }.is_ok());
-}
-
-/// A list with those requests, in that order, of which none is posted.
-fn list(requests: &[Request<Count>]) -> RequestList<Count> {
-    let mut list = RequestList::empty();
-    for request in requests {
-        // SAFETY: ours, and not posted.
-        list.append_list(unsafe { RequestList::of_one(request) });
-    }
-    list
 }
 
 #[test]
@@ -337,7 +325,7 @@ fn a_lone_writer_answers_what_was_posted_meanwhile() {
 }
 
 #[test]
-fn lone_operations_are_counted_as_rounds() {
+fn lone_operations_and_rounds_are_counted_apart() {
     let structure = structure();
     let mut handle = register(&structure, 1).remove(0);
     let counts = |structure: &NodeReplicated<Count>| {
@@ -377,32 +365,28 @@ fn plain_values_are_reclaimed_at_half() {
     assert_eq!(reclaimed_after(1), 62);
 }
 
-/// Notes how far everything is completed while an operation is executed.
-struct Looks {
-    /// The structure itself, once it is there.
-    at: std::sync::Arc<std::sync::OnceLock<NodeReplicated<Looks>>>,
-    seen: Vec<u64>,
-}
-
-impl Dispatch for Looks {
-    type ReadOperation<'a> = ();
-    type WriteOperation = ();
-    type Response = Vec<u64>;
-    fn dispatch(&self, (): ()) -> Vec<u64> {
-        self.seen.clone()
-    }
-    fn dispatch_mut(&mut self, (): &()) -> Vec<u64> {
-        let log = self.at.get().and_then(|structure| structure.set().log()).expect("two replicas have a log");
-        self.seen.push(log.completed());
-        self.seen.clone()
-    }
-}
-
 #[test]
 fn beside_readers_a_round_is_completed_late() {
-    let at = std::sync::Arc::new(std::sync::OnceLock::new());
-    let structure = two_replicas(64, |_| Looks { at: at.clone(), seen: Vec::new() });
-    let structure = at.get_or_init(|| structure);
+    static STRUCTURE: OnceLock<NodeReplicated<Looks>> = OnceLock::new();
+
+    /// Notes how far everything is completed while an operation is executed.
+    struct Looks(Vec<u64>);
+
+    impl Dispatch for Looks {
+        type ReadOperation<'a> = ();
+        type WriteOperation = ();
+        type Response = Vec<u64>;
+        fn dispatch(&self, (): ()) -> Vec<u64> {
+            self.0.clone()
+        }
+        fn dispatch_mut(&mut self, (): &()) -> Vec<u64> {
+            let log = STRUCTURE.get().and_then(|structure| structure.set().log()).expect("two replicas have a log");
+            self.0.push(log.completed());
+            self.0.clone()
+        }
+    }
+
+    let structure = STRUCTURE.get_or_init(|| two_replicas(64, |_| Looks(Vec::new())));
     let mut handle = structure.register_on(structure.replica_ids()[0]).expect("a handle");
     assert_eq!(handle.execute_mut(()), [1], "nobody reads");
     handle.execute(());

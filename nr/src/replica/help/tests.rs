@@ -27,7 +27,7 @@ fn structure<Op: Clone + Send + Sync>(entries: u64) -> NodeReplicated<Sink<Op>> 
     two_replicas(entries as usize, |_| Sink(PhantomData))
 }
 
-/// How much has been replayed for the idle replica after each of so many operations at which that has changed.
+/// Of so many operations those after which the idle replica has been helped further, and how far.
 fn helped<Op: Clone + Send + Sync>(
     structure: &NodeReplicated<Sink<Op>>,
     operation: &Op,

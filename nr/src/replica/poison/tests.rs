@@ -1,3 +1,5 @@
+//! Who is poisoned when, with and without positions.
+
 use super::*;
 
 #[test]

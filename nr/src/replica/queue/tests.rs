@@ -294,7 +294,7 @@ fn a_reign_is_over_in_the_end() {
     let mut turn = Turn::attempt(&replica).expect("a turn");
     post(&replica.queue, &request);
     for interruptions in 1..REIGN {
-        // Stands for the rest of a stretch, and before the first for the turn of whom we follow.
+        // As if it had run for the rest of a stretch.
         replica.queue.expected.set(RUNNER.0);
         replica.queue.stretch.set(STRETCH);
         turn = turn.finish(RUNNER).expect_err("asked to serve");
@@ -386,14 +386,7 @@ fn what_is_put_back_comes_first_and_is_urgent() {
     assert!(!replica.queue.try_pause(RUNNER, true), "some may sleep");
     let mut taken = turn.take_posted();
     for request in [&oldest, &older, &newer] {
-        // Leaves the first as a list of its own.
-        let rest = core::mem::replace(&mut taken, RequestList::empty());
-        let newest = rest.into_newest();
-        // SAFETY: taken by us.
-        let mut rest = unsafe { RequestList::from_newest(newest) };
-        let first = rest.take_front(1);
-        assert_eq!(first.into_newest(), ptr::from_ref(&**request));
-        taken = rest;
+        assert_eq!(taken.take_front(1).into_newest(), ptr::from_ref(&**request));
     }
     assert!(taken.is_empty());
     turn.put_back(taken);

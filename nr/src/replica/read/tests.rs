@@ -1,3 +1,5 @@
+//! When a reader leaves it to others to bring the replica up to date.
+
 use super::*;
 use crate::replica::tests::replica;
 use crate::replica::{Standing, Turn};
