@@ -15,13 +15,14 @@ case "${1:-}" in
 -*) echo "$1: files are expected, such as nr/src/replica/wait.rs" >&2; exit 2 ;;
 esac
 cd "$root"
-files=()
+escaped() { sed 's/[][\.*^$+?(){}|/&~#-]/\\&/g' <<<"$1"; }
+chosen=()
 for file in "$@"; do
     if [ ! -f "$file" ]; then
         echo "$file: there is no such file (from the root of the repository)" >&2
         exit 2
     fi
-    files+=(--file "$file")
+    chosen+=(--re "^$(escaped "$file"):")
 done
 for tool in mutants nextest; do
     if ! cargo "$tool" --version >/dev/null 2>&1; then
@@ -45,7 +46,7 @@ lines() { cat "$@" 2>/dev/null || true; }
 count() { lines "$@" | grep -c . || true; }
 
 echo "=== unit tests"
-find_mutants ${files[@]+"${files[@]}"} -- --lib
+find_mutants ${chosen[@]+"${chosen[@]}"} -- --lib
 caught=$(count mutants.out/caught.txt)
 unviable=$(count mutants.out/unviable.txt)
 # One that takes too long may do so only here and now.
@@ -58,11 +59,11 @@ echo "caught: $caught; do not compile: $unviable; left: $(grep -c . <<<"$left" |
 
 if [ -n "$left" ]; then
     echo "=== all tests"
-    names=()
+    chosen=()
     while IFS= read -r mutant; do
-        names+=(--re "^$(sed 's/[][\.*^$+?(){}|/&~#-]/\\&/g' <<<"$mutant")\$")
+        chosen+=(--re "^$(escaped "$mutant")\$")
     done <<<"$left"
-    find_mutants "${names[@]}"
+    find_mutants "${chosen[@]}"
     caught=$((caught + $(count mutants.out/caught.txt)))
     left=$(lines mutants.out/missed.txt mutants.out/timeout.txt)
     echo "caught: $caught; do not compile: $unviable; left: $(grep -c . <<<"$left" || true)"

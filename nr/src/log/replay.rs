@@ -89,7 +89,7 @@ impl<'a, Op> Published<'a, Op> {
         }
         let ends_round = |position: &u64| self.log.entry(*position).stamp().ends_round();
         let end = (self.start + count.max(1) - 1..self.end).find(ends_round).map_or(self.end, |last| last + 1);
-        Self { end, ..self }
+        Self { log: self.log, start: self.start, end }
     }
 
     /// Executes the operations in order on `data`, the replica that they were found for, and hands each result to
