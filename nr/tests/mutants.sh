@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Mutants of the core: the code is broken at one place at a time, and some test has to fail. The unit tests have their say first, which
-# are built in seconds; then all tests of the crate, for the mutants that are left.
+# are built in seconds; then all tests of the crate, for the mutants that are left; then the loom models, for the rest.
 # .cargo/mutants.toml says what is mutated, and which mutants are none, and why.
 #
 #   nr/tests/mutants.sh                            all, about 600: hours
@@ -45,28 +45,33 @@ find_mutants() {
 lines() { cat "$@" 2>/dev/null || true; }
 count() { lines "$@" | grep -c . || true; }
 
-echo "=== unit tests"
-find_mutants ${chosen[@]+"${chosen[@]}"} -- --lib
-caught=$(count mutants.out/caught.txt)
-unviable=$(count mutants.out/unviable.txt)
-# One that takes too long may do so only here and now.
-left=$(lines mutants.out/missed.txt mutants.out/timeout.txt)
-if [ $((caught + unviable)) -eq 0 ] && [ -z "$left" ]; then
-    echo "there is nothing to be mutated: see examine_globs in .cargo/mutants.toml" >&2
-    exit 2
-fi
-echo "caught: $caught; do not compile: $unviable; left: $(grep -c . <<<"$left" || true)"
-
-if [ -n "$left" ]; then
-    echo "=== all tests"
+caught=0
+# Has the mutants that `chosen` names judged, by the tests that the arguments say; those that are left are in `left`. One that takes too
+# long may do so only here and now.
+judge() {
+    echo "=== $1"
+    find_mutants ${chosen[@]+"${chosen[@]}"} "${@:2}"
+    caught=$((caught + $(count mutants.out/caught.txt)))
+    unviable=${unviable:-$(count mutants.out/unviable.txt)}
+    left=$(lines mutants.out/missed.txt mutants.out/timeout.txt)
+    echo "caught: $caught; do not compile: $unviable; left: $(grep -c . <<<"$left" || true)"
     chosen=()
     while IFS= read -r mutant; do
         chosen+=(--re "^$(escaped "$mutant")\$")
     done <<<"$left"
-    find_mutants "${chosen[@]}"
-    caught=$((caught + $(count mutants.out/caught.txt)))
-    left=$(lines mutants.out/missed.txt mutants.out/timeout.txt)
-    echo "caught: $caught; do not compile: $unviable; left: $(grep -c . <<<"$left" || true)"
+}
+
+judge "unit tests" -- --lib
+if [ $((caught + unviable)) -eq 0 ] && [ -z "$left" ]; then
+    echo "there is nothing to be mutated: see examine_globs in .cargo/mutants.toml" >&2
+    exit 2
+fi
+if [ -n "$left" ]; then
+    judge "all tests"
+fi
+if [ -n "$left" ]; then
+    # They pass without a mutant, or .ci/run would fail.
+    RUSTFLAGS="--cfg loom" judge "models" --baseline skip --timeout 1200 --cargo-arg=--release --test-package nr-loom-tests
 fi
 if [ -n "$left" ]; then
     echo "$left"
