@@ -12,7 +12,6 @@ use crate::replica::tests::{self, PROCESSORS, list, requests, two_replicas};
 use crate::sync::Counter;
 use crate::{Handle, NodeReplicated};
 
-#[derive(Clone)]
 struct Count(u64);
 
 impl Dispatch for Count {
